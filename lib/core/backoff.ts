@@ -1,0 +1,60 @@
+import type { Cancel, Clock } from './clock.js';
+import { between, type Random } from './random.js';
+
+/** The first pause after a failure, in milliseconds. Each further one is twice as long, up to the maximum. */
+const FIRST_PAUSE = 100;
+
+/**
+ * The time after a failed dial: pauses that grow, one probe after each. Equal jitter (half of a pause is fixed,
+ * half is drawn) spreads many clients without letting one of them hurry.
+ */
+export class Backoff {
+  readonly since: number;
+  #tries = 1;
+  #isProbing = false;
+  #pause: Cancel | undefined;
+
+  /** `probe` is called after each pause. */
+  constructor(
+    private readonly max: number,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly probe: () => void,
+  ) {
+    this.since = clock.now();
+    this.#wait();
+  }
+
+  /** Dials that failed since the outage began. */
+  get tries(): number {
+    return this.#tries;
+  }
+
+  /** Whether the one probe may be sent now. */
+  get isDue(): boolean {
+    return this.#pause === undefined && !this.#isProbing;
+  }
+
+  probing(): void {
+    this.#isProbing = true;
+  }
+
+  /** The probe failed: waits longer. */
+  failed(): void {
+    this.#isProbing = false;
+    this.#tries++;
+    this.#wait();
+  }
+
+  cancel(): void {
+    this.#pause?.();
+  }
+
+  #wait(): void {
+    const pause = Math.min(FIRST_PAUSE * 2 ** Math.min(this.#tries - 1, 30), this.max);
+    this.#pause = this.clock.after(pause / 2 + between(this.random, 0, pause / 2), () => {
+      this.#pause = undefined;
+      this.probe();
+    });
+  }
+}

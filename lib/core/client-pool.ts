@@ -1,0 +1,254 @@
+import { adjustCapacity, adjustInterval, LOW } from './adjust.js';
+import { Backoff } from './backoff.js';
+import type { Cancel, Clock } from './clock.js';
+import { CONTROL_ID } from './connection-id.js';
+import { NpwsHandshakeError, type NpwsError } from './errors.js';
+import type { Link } from './link.js';
+import type { ResolvedClientOptions } from './options.js';
+import { type Address, Pool } from './pool.js';
+import type { Random } from './random.js';
+import type { Health } from './stats.js';
+
+/** How a dial ends: one of these is called, once, never during the call of `Dial` itself. */
+export interface DialEvents<C> {
+  /** The server has named the link. */
+  arrived(link: Link<C>): void;
+  failed(error: NpwsError): void;
+}
+
+/** Dials one connection. Calling what it returns gives the dial up: then neither event comes. */
+export type Dial<C> = (events: DialEvents<C>) => Cancel;
+
+/** How long a client without any live connection may be without a fresh dial, in milliseconds, until its health is down. */
+const STALE_DIAL = 5_000;
+
+/**
+ * The client's side: keeps `capacity` connections idle by dialling, round after round, and follows demand by NPWS's
+ * rules. Three things are better: dials wait for nobody, hunger ends the pause between rounds, failures slow it down.
+ */
+export class ClientPool<C> extends Pool<C> {
+  readonly role = 'client';
+  #capacity: number;
+  #interval: number;
+  /** Connections that arrived since the last adjustment. */
+  #created = 0;
+  /** Dials that the last round asked for and that wait for a free place. */
+  #planned = 0;
+  readonly #inFlight = new Set<Cancel>();
+  #lastDial: number | undefined;
+  /** The live connection that bears the control ID, whoever holds it. */
+  #control: Link<C> | undefined;
+  #outage: Backoff | undefined;
+  #lastRound: number | undefined;
+  #nextRound: { at: number; cancel: Cancel } | undefined;
+
+  constructor(
+    name: string,
+    protected override readonly options: ResolvedClientOptions,
+    private readonly dial: Dial<C>,
+    clock: Clock,
+    private readonly random: Random,
+  ) {
+    super(name, options, clock);
+    this.#capacity = options.minCapacity;
+    this.#interval = options.minInterval;
+  }
+
+  /** Starts to dial. Does not wait for the far side: see `whenReady()`. */
+  override start(): Promise<void> {
+    if (this.state === 'new') {
+      this.state = 'running';
+      for (const warning of this.options.warnings) this.tell('warning', warning);
+      this.#round();
+    }
+    return Promise.resolve();
+  }
+
+  override flush(): number {
+    const closed = super.flush();
+    if (this.state === 'running') this.#refill();
+    return closed;
+  }
+
+  override address(): Address {
+    const { host, port } = this.options;
+    return { host, port };
+  }
+
+  override capacity(): number {
+    return this.#capacity;
+  }
+
+  override interval(): number {
+    return this.#interval;
+  }
+
+  override ready(): boolean {
+    return this.state === 'running' && this.isAlive();
+  }
+
+  override health(): Health {
+    const down = (reason: string): Health => ({ up: false, reason });
+    if (this.state !== 'running') return down(this.state === 'new' ? 'not started' : this.state);
+    if (!this.isAlive()) {
+      if (this.#outage && this.lastFailure) return down(this.lastFailure.error.message);
+      if (this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL)
+        return down('no connection');
+    }
+    if (this.errorCount() > this.options.maxErrors) return down('too many errors');
+    return { up: true, reason: null };
+  }
+
+  protected override connecting(): number {
+    return this.#inFlight.size;
+  }
+
+  protected override minCapacity(): number {
+    return this.options.minCapacity;
+  }
+
+  /** Wakes the manager when the pool is hungry, but no sooner than `minInterval` after its last round. */
+  protected override supply(): void {
+    if (this.#outage) {
+      if (this.#outage.isDue) this.#refill();
+      return;
+    }
+    if (!this.#isHungry() || this.#need() <= 0) return;
+    this.#schedule((this.#lastRound ?? 0) + this.options.minInterval);
+  }
+
+  protected override forget(link: Link<C>): void {
+    if (link === this.#control) this.#control = undefined;
+  }
+
+  protected override stopSupply(): void {
+    this.#planned = 0;
+    this.#nextRound?.cancel();
+    this.#outage?.cancel();
+    for (const giveUp of this.#inFlight) giveUp();
+    this.#inFlight.clear();
+  }
+
+  protected override release(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** One round of NPWS's manager: adjust to what the last one brought, dial what is missing, pause. */
+  #round(): void {
+    const { minCapacity, maxCapacity, minInterval, maxInterval } = this.options;
+    const before = { capacity: this.#capacity, interval: this.#interval };
+    if (this.#lastRound !== undefined) {
+      this.#capacity = adjustCapacity(this.#capacity, this.#created, { min: minCapacity, max: maxCapacity });
+    }
+    this.#interval = adjustInterval(this.#interval, this.store.idle, this.#capacity, {
+      min: minInterval,
+      max: maxInterval,
+    });
+    this.#created = 0;
+    this.#lastRound = this.clock.now();
+    if (this.#capacity !== before.capacity || this.#interval !== before.interval) {
+      this.tell('adjust', { capacity: this.#capacity, interval: this.#interval });
+      this.tell('change');
+    }
+    this.#nextRound?.cancel();
+    this.#nextRound = undefined;
+    this.#schedule(this.#lastRound + this.#interval);
+    this.#refill();
+  }
+
+  /** Has the next round at this time, unless it is due sooner. */
+  #schedule(at: number): void {
+    if (this.#nextRound && this.#nextRound.at <= at) return;
+    this.#nextRound?.cancel();
+    const cancel = this.clock.after(Math.max(0, at - this.clock.now()), () => {
+      this.#round();
+    });
+    this.#nextRound = { at, cancel };
+  }
+
+  /** Few are idle, or somebody waits for one that only a dial can bring. */
+  #isHungry(): boolean {
+    if (this.store.idle < this.#capacity * LOW || this.waiters.inLine > 0) return true;
+    return this.#lacksControl() && this.waiters.isNamed(CONTROL_ID);
+  }
+
+  /** How many dials are missing. A reserved control connection comes on top of the capacity. */
+  #need(): number {
+    const missing = Math.max(
+      this.#capacity - this.store.idle,
+      Math.min(this.waiters.inLine, this.options.maxCapacity),
+    );
+    return missing + (this.#lacksControl() ? 1 : 0) - this.#inFlight.size;
+  }
+
+  #lacksControl(): boolean {
+    return this.options.reserveControl && this.#control === undefined;
+  }
+
+  #refill(): void {
+    this.#planned = this.#need();
+    this.#pump();
+  }
+
+  /** Starts planned dials as far as there is room: one probe at a time while the server is down. */
+  #pump(): void {
+    while (this.#planned > 0 && this.#inFlight.size < this.options.maxConcurrentDials) {
+      if (this.#outage && !this.#outage.isDue) return;
+      this.#outage?.probing();
+      this.#planned--;
+      this.#dialOne(this.#outage !== undefined);
+    }
+  }
+
+  #dialOne(isProbe: boolean): void {
+    this.#lastDial = this.clock.now();
+    const giveUp = this.dial({
+      arrived: (link) => {
+        this.#inFlight.delete(giveUp);
+        this.#succeeded(link);
+      },
+      failed: (error) => {
+        this.#inFlight.delete(giveUp);
+        this.#failed(error, isProbe);
+      },
+    });
+    this.#inFlight.add(giveUp);
+  }
+
+  #succeeded(link: Link<C>): void {
+    if (this.state !== 'running') {
+      this.turnAway(link);
+      return;
+    }
+    const outage = this.#outage;
+    this.#outage = undefined;
+    this.#created++;
+    if (link.id === CONTROL_ID) this.#control = link;
+    this.arrive(link);
+    if (outage) {
+      outage.cancel();
+      this.tell('recover', { after: this.clock.now() - outage.since, tries: outage.tries });
+      this.#refill();
+    } else {
+      this.#pump();
+    }
+  }
+
+  #failed(error: NpwsError, isProbe: boolean): void {
+    // A server that is full is well: it slows us down, but is no error.
+    const isFull = error instanceof NpwsHandshakeError && error.status === 503;
+    this.fail({ error, at: this.clock.now() }, !isFull);
+    this.#planned = 0;
+    const isFirst = this.#outage === undefined;
+    if (!this.#outage) {
+      this.#outage = new Backoff(this.options.maxBackoff, this.clock, this.random, () => {
+        this.#refill();
+      });
+    } else if (isProbe) {
+      this.#outage.failed();
+    }
+    this.tell('dialError', error);
+    if (isFirst) this.tell('outage', error);
+    this.tell('change');
+  }
+}

@@ -1,0 +1,409 @@
+import { EventEmitter } from 'node:events';
+import type { Observable } from 'rxjs';
+import type { Cancel, Clock } from './clock.js';
+import { type ConnectionId, parseConnectionId } from './connection-id.js';
+import {
+  NpwsAbortedError,
+  NpwsClosedError,
+  NpwsDrainingError,
+  NpwsTimeoutError,
+  NpwsTooManyWaitersError,
+  type PoolRole,
+  type PoolSnapshot,
+} from './errors.js';
+import { IdleStore } from './idle-store.js';
+import type { Link, LinkEnd, LinkKeeper } from './link.js';
+import type { ResolvedClientOptions, ResolvedServerOptions } from './options.js';
+import type { PoolEvents } from './pool-events.js';
+import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
+import { parseWait, type Wait, Waiter, Waiters } from './waiters.js';
+
+/** A host (name or address, without brackets) and a port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The close code for a connection whose bytes nobody came for: not 1000, as they were never read. */
+const UNCLAIMED = 1013;
+
+/**
+ * What both roles share: it keeps the links, hands them out and counts. Every live link is in exactly one place:
+ * being set up (by the role), in the store, or in use (I1). `C` is what an application gets to hold.
+ */
+export abstract class Pool<C>
+  extends EventEmitter<PoolEvents>
+  implements LinkKeeper<Link<C>>, AsyncDisposable
+{
+  abstract readonly role: PoolRole;
+  /** The pool's numbers: at once, then after each change, at most ten times a second, until the pool closes. */
+  readonly stats$: Observable<PoolStats>;
+
+  protected readonly store: IdleStore<Link<C>>;
+  protected readonly waiters: Waiters<C>;
+  protected state: PoolState = 'new';
+  protected lastFailure: Failure | null = null;
+
+  readonly #used = new Set<Link<C>>();
+  /** Closed by us, their sockets not gone yet. */
+  readonly #parting = new Set<Link<C>>();
+  readonly #claims = new Map<Link<C>, Cancel>();
+  readonly #readyWaiters = new Set<Waiter<void>>();
+  #errors = 0;
+  #rejected = 0;
+  #evicted = 0;
+  #closing: Promise<void> | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(
+    readonly name: string,
+    protected readonly options: ResolvedClientOptions | ResolvedServerOptions,
+    protected readonly clock: Clock,
+  ) {
+    super();
+    this.store = new IdleStore(options.reserveControl);
+    this.waiters = new Waiters(clock);
+    this.stats$ = observeStats(this, clock);
+  }
+
+  /** Starts dialling or listening. Idempotent. */
+  abstract start(): Promise<void>;
+  /** How many idle connections the pool aims at (client) or allows (server). */
+  abstract capacity(): number;
+  /** The pause between two rounds of dialling in milliseconds; 0 for a server. */
+  abstract interval(): number;
+  /** Where a server listens (null when it does not), or what a client dials. */
+  abstract address(): Address | null;
+  /** Whether the pool can serve: a client has a live connection, a server listens. */
+  abstract ready(): boolean;
+  /** Whether the pool is fit to serve and, if not, why. */
+  abstract health(): Health;
+
+  /** Connections being set up: dials in flight, or slots reserved. */
+  protected abstract connecting(): number;
+  protected abstract minCapacity(): number;
+  /** Something left idle or somebody waits: the role may want to act. */
+  protected abstract supply(): void;
+  /** A link of this name is gone for good. */
+  protected abstract forget(link: Link<C>): void;
+  /** Stops setting up connections. */
+  protected abstract stopSupply(): void;
+  /** Gives back what the role holds besides links. */
+  protected abstract release(): Promise<void>;
+
+  /**
+   * Takes the connection that the peer named `id`, waiting for it if need be.
+   * Rejects with an `NpwsError`: `ERR_NPWS_BAD_ID`, `_TIMEOUT`, `_ABORTED`, `_CLOSED`, `_DRAINING`, `_TOO_MANY_WAITERS`.
+   */
+  async outgoingGet(id: string, wait?: Wait): Promise<C> {
+    return this.#get(parseConnectionId(id), wait);
+  }
+
+  /** Takes the connection that has been idle longest, waiting for one if need be. Rejects as `outgoingGet` does. */
+  async incomingGet(wait?: Wait): Promise<C> {
+    return this.#get(undefined, wait);
+  }
+
+  /** Resolves as soon as `ready()`. Rejects on time-out with the last failure to dial or listen as `cause`. */
+  async whenReady(wait?: Wait): Promise<void> {
+    const checked = parseWait(wait, this.options.acquireTimeout);
+    this.#refuse(checked.signal);
+    if (this.ready()) return;
+    const waiter = new Waiter<void>(
+      checked,
+      this.clock,
+      () => new NpwsTimeoutError(this.label, 'readiness', checked.timeout, this.#snapshot()),
+      () => this.#readyWaiters.delete(waiter),
+    );
+    this.#readyWaiters.add(waiter);
+    await waiter.promise;
+  }
+
+  /** The number of live idle connections at this moment. */
+  active(): number {
+    return this.store.active;
+  }
+
+  /** Counts an error of the application's own; `error` is for listeners of 'error counted'. */
+  addError(error?: Error): void {
+    this.#errors++;
+    this.tell('errorAdded', error ?? null);
+  }
+
+  /** What the application added and what failed of our own since the last reset: dials, hand-shakes, the listener. */
+  errorCount(): number {
+    return this.#errors;
+  }
+
+  resetError(): void {
+    this.#errors = 0;
+    this.tell('change');
+  }
+
+  /**
+   * Closes the idle connections (1000) and refills at once; returns how many were closed.
+   * Streams in use, waiters, capacity and interval stay.
+   */
+  flush(): number {
+    const idle = this.store.allIdle();
+    for (const link of idle) this.#part(link, 1000, 'flushed');
+    return idle.length;
+  }
+
+  /**
+   * Begins the shutdown: waiters are rejected, idle connections closed (1001), new ones refused; streams in use go on.
+   * Idempotent.
+   */
+  drain(): void {
+    if (this.state === 'draining' || this.state === 'closed') return;
+    this.state = 'draining';
+    this.stopSupply();
+    const error = new NpwsDrainingError(this.label);
+    this.waiters.failAll(error);
+    for (const waiter of this.#readyWaiters) waiter.fail(error);
+    for (const link of this.store.allIdle()) this.#part(link, 1001, 'going away');
+    for (const link of this.store.allOwed()) this.#part(link, UNCLAIMED, 'going away');
+    this.tell('drain');
+  }
+
+  /**
+   * Drains, lets streams in use finish within `drainTimeout`, then cuts what is left so that its readers see an error.
+   * Resolves when nothing remains; always the same promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The pool's numbers at this moment. */
+  stats(): PoolStats {
+    const capacity = this.capacity();
+    return {
+      role: this.role,
+      name: this.name,
+      state: this.state,
+      active: this.active(),
+      owed: this.store.owed,
+      used: this.#used.size,
+      connecting: this.connecting(),
+      waiting: this.waiters.size,
+      capacity,
+      minCapacity: this.minCapacity(),
+      maxCapacity: this.options.maxCapacity,
+      interval: this.interval(),
+      utilization: this.active() / capacity,
+      errors: this.#errors,
+      rejected: this.#rejected,
+      evicted: this.#evicted,
+      lastDialError: this.lastFailure && {
+        code: this.lastFailure.error.code,
+        message: this.lastFailure.error.message,
+        age: this.clock.now() - this.lastFailure.at,
+      },
+    };
+  }
+
+  /** Link keeper: bytes came before anybody took the link. */
+  begun(link: Link<C>): void {
+    if (!this.store.owe(link)) return;
+    this.#expectClaim(link);
+    this.#changed();
+  }
+
+  /** Link keeper: nothing more comes, so a link that nobody holds leaves at once. */
+  ended(link: Link<C>, end: LinkEnd): void {
+    // What a peer wrote before it closed in good order is still owed to whoever knows the ID.
+    if (!(end.clean && link.begun) && this.store.remove(link)) {
+      this.#unclaim(link);
+      this.#parting.add(link);
+      this.#evicted++;
+    }
+    this.tell('disconnect', { id: link.id, peer: link.peer, used: this.#used.has(link), ...end });
+    this.#changed();
+  }
+
+  /** Link keeper: the socket is gone, and with it the link's name. */
+  gone(link: Link<C>): void {
+    this.#used.delete(link);
+    this.#parting.delete(link);
+    if (this.store.get(link.id) !== link) this.forget(link);
+    this.#changed();
+    if (this.#used.size === 0 && this.#parting.size === 0) this.#onEmpty?.();
+  }
+
+  /** A link is set up and named: to whoever waits for it, else into the store. */
+  protected arrive(link: Link<C>): void {
+    link.keeper = this;
+    const bearer = this.store.get(link.id);
+    if (bearer) this.#part(bearer, 1000, 'its ID was issued again');
+    const waiter = this.waiters.claimant(link.id, !link.begun && this.store.isForAnyone(link.id));
+    if (waiter) {
+      waiter.succeed(this.#checkOut(link));
+    } else {
+      this.store.add(link, link.begun);
+      if (link.begun) this.#expectClaim(link);
+    }
+    this.tell('connect', { id: link.id, peer: link.peer });
+    this.becomeReady();
+    this.#changed();
+  }
+
+  /** Tells those who wait for readiness, if it has come. */
+  protected becomeReady(): void {
+    if (!this.ready()) return;
+    for (const waiter of this.#readyWaiters) waiter.succeed();
+  }
+
+  /** Whether anything is live that an application has or could take. */
+  protected isAlive(): boolean {
+    return this.store.active + this.store.owed + this.#used.size > 0;
+  }
+
+  /** Closes an idle link so that its peer dials anew. */
+  protected evict(link: Link<C>, reason: string): void {
+    this.#part(link, 1000, reason);
+  }
+
+  /** Closes a link that came when nobody wanted it any more. */
+  protected turnAway(link: Link<C>): void {
+    link.keeper = this;
+    this.#parting.add(link);
+    link.close(1001, 'going away');
+  }
+
+  /** Notes a failure of our own; `counts` is false for a server that is merely full. */
+  protected fail(failure: Failure, counts: boolean): void {
+    this.lastFailure = failure;
+    if (counts) this.#errors++;
+  }
+
+  protected reject(): void {
+    this.#rejected++;
+  }
+
+  protected get label(): string {
+    return `${this.role} pool '${this.name}'`;
+  }
+
+  /** Emits an event. A listener that throws is reported as uncaught, but can't upset the pool. */
+  protected tell<K extends keyof PoolEvents>(event: K, ...args: PoolEvents[K]): void {
+    if (this.listenerCount(event) === 0) return;
+    try {
+      (this.emit as (event: K, ...args: PoolEvents[K]) => boolean).call(this, event, ...args);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  #get(id: ConnectionId | undefined, wait: Wait | undefined): C | Promise<C> {
+    const checked = parseWait(wait, this.options.acquireTimeout);
+    this.#refuse(checked.signal);
+    const link = id === undefined ? this.store.oldestIdle : this.store.get(id);
+    if (link) {
+      this.store.remove(link);
+      this.#unclaim(link);
+      const connection = this.#checkOut(link);
+      this.#changed();
+      return connection;
+    }
+    const what = id === undefined ? 'idle connection' : `connection ${id}`;
+    const timedOut = (): Error => new NpwsTimeoutError(this.label, what, checked.timeout, this.#snapshot());
+    if (checked.timeout === 0) throw timedOut();
+    if (this.waiters.size >= this.options.maxWaiters) {
+      throw new NpwsTooManyWaitersError(this.label, this.options.maxWaiters);
+    }
+    const promise = this.waiters.join(id, checked, timedOut);
+    this.#changed();
+    return promise;
+  }
+
+  /** Throws when a get can't even wait. */
+  #refuse(signal: AbortSignal | undefined): void {
+    if (this.state === 'closed') throw new NpwsClosedError(this.label);
+    if (this.state === 'draining') throw new NpwsDrainingError(this.label);
+    if (signal?.aborted) throw new NpwsAbortedError(signal.reason);
+  }
+
+  #checkOut(link: Link<C>): C {
+    if (link.isGone) this.forget(link);
+    else this.#used.add(link);
+    return link.checkOut();
+  }
+
+  /** Takes a link out of the store and closes it. */
+  #part(link: Link<C>, code: number, reason: string): void {
+    this.store.remove(link);
+    this.#unclaim(link);
+    if (link.isGone) {
+      this.forget(link);
+    } else {
+      this.#parting.add(link);
+      link.close(code, reason);
+    }
+    this.#changed();
+  }
+
+  /** Bytes wait for somebody who knows the ID, but not for ever, and not in any number. */
+  #expectClaim(link: Link<C>): void {
+    const give = (owed: Link<C>): void => {
+      this.#part(owed, UNCLAIMED, 'nobody took this connection');
+    };
+    this.#claims.set(
+      link,
+      this.clock.after(this.options.claimTimeout, () => {
+        give(link);
+      }),
+    );
+    const { oldestOwed } = this.store;
+    if (this.store.owed > this.options.maxCapacity && oldestOwed) give(oldestOwed);
+  }
+
+  #unclaim(link: Link<C>): void {
+    this.#claims.get(link)?.();
+    this.#claims.delete(link);
+  }
+
+  #changed(): void {
+    if (this.state === 'running') this.supply();
+    this.tell('change');
+  }
+
+  #snapshot(): PoolSnapshot {
+    return {
+      idle: this.active(),
+      used: this.#used.size,
+      waiting: this.waiters.size,
+      capacity: this.capacity(),
+      lastError: this.lastFailure?.error ?? null,
+      lastErrorAge: this.lastFailure ? this.clock.now() - this.lastFailure.at : null,
+    };
+  }
+
+  async #close(): Promise<void> {
+    this.drain();
+    await this.#empty(this.options.drainTimeout);
+    const cause = new NpwsClosedError(this.label);
+    for (const link of this.#used) link.cut(cause);
+    await Promise.all([this.#empty(Infinity), this.release()]);
+    this.state = 'closed';
+    this.tell('close');
+  }
+
+  /** Resolves when no link is left, or after `ms`. */
+  #empty(ms: number): Promise<void> {
+    if (this.#used.size === 0 && this.#parting.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = ms === Infinity ? undefined : this.clock.after(ms, resolve);
+      this.#onEmpty = () => {
+        cancel?.();
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,205 @@
+import type { Clock } from './clock.js';
+import { CONTROL_ID, type ConnectionId, IdIssuer } from './connection-id.js';
+import { NpwsClosedError, NpwsListenError } from './errors.js';
+import type { Link } from './link.js';
+import type { ResolvedServerOptions } from './options.js';
+import { type Address, Pool } from './pool.js';
+import type { Random } from './random.js';
+import type { Health } from './stats.js';
+
+/** A place in the pool that is promised to one connection being set up. To be spent, once: filled or released. */
+export interface Slot<C> {
+  readonly id: ConnectionId;
+  /** The peer has been told its ID: the link is the pool's. */
+  fill(link: Link<C>): void;
+  /** The connection did not come about. */
+  release(): void;
+}
+
+/** What a listener may ask and tell of its pool. */
+export interface Gate<C> {
+  /** A slot, or undefined when the pool is full or shutting down. */
+  reserve(): Slot<C> | undefined;
+  /** Somebody was refused before the upgrade. */
+  rejected(status: number, reason: string, peer: string): void;
+  /** The listener failed but may go on. */
+  failed(error: NpwsListenError): void;
+  /** The listener stopped although nobody here closed it. */
+  stopped(): void;
+}
+
+/** Something that listens. */
+export interface Listening {
+  /** What clients dial, for people. */
+  readonly url: string;
+  /** The local address, for programs. */
+  readonly address: Address;
+  /** Stops listening and drops whoever is not yet in the pool. */
+  close(): Promise<void>;
+}
+
+/** Begins to listen for a pool. Rejects with `NpwsListenError`. */
+export type Listen<C> = (gate: Gate<C>) => Promise<Listening>;
+
+/** The server's side: lets connections in, up to its maximum of idle ones, and names them. */
+export class ServerPool<C> extends Pool<C> {
+  readonly role = 'server';
+  readonly #issuer: IdIssuer;
+  /** The IDs of all live connections, those in use and those being set up included (I5). */
+  readonly #names = new Set<ConnectionId>();
+  readonly #reserved = new Set<ConnectionId>();
+  #starting: Promise<void> | undefined;
+  #listening: Listening | undefined;
+
+  constructor(
+    name: string,
+    protected override readonly options: ResolvedServerOptions,
+    private readonly listen: Listen<C>,
+    clock: Clock,
+    random: Random,
+  ) {
+    super(name, options, clock);
+    this.#issuer = new IdIssuer(random, options.reserveControl);
+  }
+
+  /** Resolves once the pool listens. Rejects with `NpwsListenError` when it can't; then it may be called again. */
+  override start(): Promise<void> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  override address(): Address | null {
+    return this.#listening?.address ?? null;
+  }
+
+  override capacity(): number {
+    return this.options.maxCapacity;
+  }
+
+  override interval(): number {
+    return 0;
+  }
+
+  override ready(): boolean {
+    return this.state === 'running' && this.#listening !== undefined;
+  }
+
+  override health(): Health {
+    const down = (reason: string): Health => ({ up: false, reason });
+    if (this.state === 'draining' || this.state === 'closed') return down(this.state);
+    if (!this.#listening) return down(this.lastFailure?.error.message ?? 'not listening');
+    if (this.errorCount() > this.options.maxErrors) return down('too many errors');
+    return { up: true, reason: null };
+  }
+
+  protected override connecting(): number {
+    return this.#reserved.size;
+  }
+
+  protected override minCapacity(): number {
+    return this.options.maxCapacity;
+  }
+
+  protected override supply(): void {
+    // A server can only wait for its clients to dial.
+  }
+
+  protected override forget(link: Link<C>): void {
+    this.#names.delete(link.id);
+    if (link.id !== CONTROL_ID || !this.options.reserveControl || this.state !== 'running') return;
+    // The lost control ID goes to the next connection. A client that is full would not dial one: make it.
+    const idle = this.store.oldestIdle;
+    if (idle) this.evict(idle, 'the control connection is lost');
+  }
+
+  protected override stopSupply(): void {
+    // The listener stays until `release`: whoever dials meanwhile gets a 503.
+  }
+
+  protected override async release(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
+    const listening = this.#listening;
+    this.#listening = undefined;
+    await listening?.close();
+  }
+
+  async #start(): Promise<void> {
+    if (this.state === 'draining' || this.state === 'closed') throw new NpwsClosedError(this.label);
+    for (const warning of this.options.warnings) this.tell('warning', warning);
+    try {
+      this.#listening = await this.listen(this.#gate());
+    } catch (cause) {
+      const error =
+        cause instanceof NpwsListenError
+          ? cause
+          : new NpwsListenError(`${this.label} can't listen`, { cause });
+      this.#listenerFailed(error);
+      throw error;
+    }
+    if (this.state === 'new') this.state = 'running';
+    const { maxCapacity, clientIP } = this.options;
+    this.tell('listening', { url: this.#listening.url, maxCapacity, clientIP });
+    this.becomeReady();
+    this.tell('change');
+  }
+
+  #gate(): Gate<C> {
+    return {
+      reserve: () => this.#reserve(),
+      rejected: (status, reason, peer) => {
+        this.reject();
+        this.tell('reject', { status, reason, peer });
+        this.tell('change');
+      },
+      failed: (error) => {
+        this.#listenerFailed(error);
+      },
+      stopped: () => {
+        this.#listening = undefined;
+        this.#starting = undefined;
+        this.tell('change');
+      },
+    };
+  }
+
+  #listenerFailed(error: NpwsListenError): void {
+    this.fail({ error, at: this.clock.now() }, true);
+    this.tell('listenError', error);
+    this.tell('change');
+  }
+
+  #reserve(): Slot<C> | undefined {
+    if (this.state === 'draining' || this.state === 'closed') return undefined;
+    const id = this.#issuer.issue((name) => this.#names.has(name));
+    if (id === undefined) {
+      this.addError();
+      return undefined;
+    }
+    if (this.store.isForAnyone(id) && this.#filled() >= this.options.maxCapacity) return undefined;
+    this.#names.add(id);
+    this.#reserved.add(id);
+    return {
+      id,
+      fill: (link) => {
+        this.#reserved.delete(id);
+        this.#issuer.spent(id);
+        if (this.state === 'draining' || this.state === 'closed') this.turnAway(link);
+        else this.arrive(link);
+      },
+      release: () => {
+        if (!this.#reserved.delete(id)) return;
+        this.#names.delete(id);
+        this.tell('change');
+      },
+    };
+  }
+
+  /** Idle, owed and promised connections: what may not exceed the maximum (I6). */
+  #filled(): number {
+    const promised = [...this.#reserved].filter((id) => this.store.isForAnyone(id)).length;
+    return this.store.filled + promised;
+  }
+}

@@ -1,0 +1,98 @@
+import type { EventEmitter } from 'node:events';
+import { Observable } from 'rxjs';
+import type { Cancel, Clock } from './clock.js';
+import type { NpwsError, NpwsErrorCode, PoolRole } from './errors.js';
+import type { PoolEvents } from './pool-events.js';
+
+/** The stages of a pool's life, in order. */
+export type PoolState = 'new' | 'running' | 'draining' | 'closed';
+
+/** A failure to dial or to listen, and when it was on the pool's clock. */
+export interface Failure {
+  readonly error: NpwsError;
+  readonly at: number;
+}
+
+/** Whether a pool is fit to serve. */
+export interface Health {
+  readonly up: boolean;
+  /** Why it is not, or null. */
+  readonly reason: string | null;
+}
+
+/** A pool's numbers at one moment. */
+export interface PoolStats {
+  readonly role: PoolRole;
+  readonly name: string;
+  readonly state: PoolState;
+  /** Live idle connections. */
+  readonly active: number;
+  /** Connections whose peer has begun to write and which wait to be taken by ID. */
+  readonly owed: number;
+  /** Connections that applications hold. */
+  readonly used: number;
+  /** Dials in flight, or slots reserved for connections being set up. */
+  readonly connecting: number;
+  /** Gets that wait. */
+  readonly waiting: number;
+  /** How many idle connections a client aims at; a server's maximum. */
+  readonly capacity: number;
+  readonly minCapacity: number;
+  readonly maxCapacity: number;
+  /** Milliseconds between two rounds of dialling; 0 for a server. */
+  readonly interval: number;
+  /** active / capacity */
+  readonly utilization: number;
+  /** As `errorCount()`. */
+  readonly errors: number;
+  /** Strangers refused before the upgrade. */
+  readonly rejected: number;
+  /** Connections that died while idle. */
+  readonly evicted: number;
+  /** The last failure to dial (client) or listen (server); `age` in milliseconds. */
+  readonly lastDialError: {
+    readonly code: NpwsErrorCode;
+    readonly message: string;
+    readonly age: number;
+  } | null;
+}
+
+/** The least time between two values of `stats$`, in milliseconds. */
+const STATS_PERIOD = 100;
+
+/** Watches a pool's numbers: at once, then after each change but no oftener than every 100 ms, until it closes. */
+export function observeStats(
+  pool: EventEmitter<PoolEvents> & { stats(): PoolStats },
+  clock: Clock,
+): Observable<PoolStats> {
+  return new Observable((subscriber) => {
+    let pause: Cancel | undefined;
+    let isStale = false;
+    const emit = (): void => {
+      isStale = false;
+      pause = clock.after(STATS_PERIOD, () => {
+        pause = undefined;
+        if (isStale) emit();
+      });
+      subscriber.next(pool.stats());
+    };
+    const onChange = (): void => {
+      if (pause) isStale = true;
+      else emit();
+    };
+    const onClose = (): void => {
+      subscriber.next(pool.stats());
+      subscriber.complete();
+    };
+    subscriber.add(() => {
+      pause?.();
+      pool.off('change', onChange).off('close', onClose);
+    });
+    if (pool.stats().state === 'closed') {
+      onClose();
+      return;
+    }
+    pool.on('change', onChange).on('close', onClose);
+    emit();
+  });
+}

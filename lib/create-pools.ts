@@ -1,0 +1,79 @@
+import { randomFillSync } from 'node:crypto';
+import { ClientPool } from './core/client-pool.js';
+import { systemClock } from './core/clock.js';
+import {
+  type ClientPoolOptions,
+  type ResolvedClientOptions,
+  type ResolvedServerOptions,
+  resolveOptions,
+  type ServerPoolOptions,
+} from './core/options.js';
+import type { Pool } from './core/pool.js';
+import type { Random } from './core/random.js';
+import { ServerPool } from './core/server-pool.js';
+import { createListen } from './transport/acceptor.js';
+import type { PoolConnection } from './transport/connection.js';
+import { createDial } from './transport/dialer.js';
+
+/** The name of a pool that was given none. */
+export const DEFAULT_NAME = 'default';
+
+/** What goes beside a pool's own options. */
+export interface CreatePoolOptions {
+  /** Closes the pool when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** The pool's name in logs, errors and `stats()`. Default 'default'. */
+  readonly name?: string;
+}
+
+/**
+ * A client pool without Nest: call `start()` to have it dial and `close()` (or abort the signal) when done.
+ * Throws `NpwsOptionsError` with every problem at once.
+ */
+export function createClientPool(
+  options: ClientPoolOptions,
+  { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
+): ClientPool<PoolConnection> {
+  const { client } = resolveOptions({ client: options });
+  return closedBy(signal, buildClientPool(name, client as ResolvedClientOptions));
+}
+
+/**
+ * A server pool without Nest: `await start()` to have it listen and call `close()` (or abort the signal) when done.
+ * Throws `NpwsOptionsError` with every problem at once.
+ */
+export function createServerPool(
+  options: ServerPoolOptions,
+  { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
+): ServerPool<PoolConnection> {
+  const { server } = resolveOptions({ server: options });
+  return closedBy(signal, buildServerPool(name, server as ResolvedServerOptions));
+}
+
+/** Joins the client's core to the wire. */
+export function buildClientPool(name: string, options: ResolvedClientOptions): ClientPool<PoolConnection> {
+  return new ClientPool(name, options, createDial(options, systemClock, random32), systemClock, random32);
+}
+
+/** Joins the server's core to the wire. */
+export function buildServerPool(name: string, options: ResolvedServerOptions): ServerPool<PoolConnection> {
+  return new ServerPool(name, options, createListen(options, systemClock, random32), systemClock, random32);
+}
+
+const drawn = new Uint32Array(1);
+
+/** IDs are what one end knows a connection by: they must not be guessable. */
+const random32: Random = () => randomFillSync(drawn)[0] as number;
+
+function closedBy<P extends Pool<PoolConnection>>(signal: AbortSignal | undefined, pool: P): P {
+  if (!signal) return pool;
+  const close = (): void => void pool.close();
+  if (signal.aborted) close();
+  else {
+    signal.addEventListener('abort', close, { once: true });
+    pool.once('close', () => {
+      signal.removeEventListener('abort', close);
+    });
+  }
+  return pool;
+}

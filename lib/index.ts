@@ -1,0 +1,43 @@
+export type { ClientPool } from './core/client-pool.js';
+export { CONTROL_ID } from './core/connection-id.js';
+export {
+  NpwsAbortedError,
+  NpwsBadIdError,
+  NpwsClosedError,
+  NpwsDialError,
+  NpwsDrainingError,
+  NpwsError,
+  type NpwsErrorCode,
+  NpwsHandshakeError,
+  NpwsListenError,
+  NpwsNotConfiguredError,
+  NpwsOptionsError,
+  NpwsTimeoutError,
+  NpwsTooManyWaitersError,
+  NpwsTruncatedError,
+  type PoolRole,
+  type PoolSnapshot,
+} from './core/errors.js';
+export type { LinkEnd } from './core/link.js';
+export type {
+  ClientPoolOptions,
+  NpwsOptions,
+  PingMode,
+  PoolOptions,
+  ServerPoolOptions,
+  TlsMode,
+} from './core/options.js';
+export type { Address, Pool } from './core/pool.js';
+export type { PoolEvents } from './core/pool-events.js';
+export type { ServerPool } from './core/server-pool.js';
+export type { Health, PoolState, PoolStats } from './core/stats.js';
+export type { Wait } from './core/waiters.js';
+export { createClientPool, type CreatePoolOptions, createServerPool } from './create-pools.js';
+export { ClientPoolService } from './nest/client-pool.service.js';
+export { NpwsModule } from './nest/npws.module.js';
+export type { NpwsModuleExtras, NpwsOptionsFactory } from './nest/npws.module-definition.js';
+export type { PoolService } from './nest/pool.service.js';
+export { ServerPoolService } from './nest/server-pool.service.js';
+export { getClientPoolToken, getServerPoolToken, InjectClientPool, InjectServerPool } from './nest/tokens.js';
+export { PoolConnection } from './transport/connection.js';
+export type { TlsState } from './transport/tls.js';

@@ -1,0 +1,55 @@
+import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
+import { type NpwsOptions, type ResolvedOptions, resolveOptions } from '../core/options.js';
+import { DEFAULT_NAME } from '../create-pools.js';
+import { ClientPoolService } from './client-pool.service.js';
+import { ServerPoolService } from './server-pool.service.js';
+import { getClientPoolToken, getServerPoolToken } from './tokens.js';
+
+/** What stands beside the options of `forRoot` and beside the factory of `forRootAsync`. */
+export interface NpwsModuleExtras {
+  /** Sets this module's pools apart from others: inject them by `@InjectClientPool(name)` and `@InjectServerPool(name)`. */
+  name?: string;
+  /** Whether the pools can be injected everywhere without importing the module. Default false. */
+  isGlobal?: boolean;
+}
+
+/** What a class passed as `useClass` or `useExisting` has to implement. */
+export interface NpwsOptionsFactory {
+  createNpwsOptions(): NpwsOptions | Promise<NpwsOptions>;
+}
+
+const RESOLVED_OPTIONS = Symbol('NPWS_RESOLVED_OPTIONS');
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<NpwsOptions>({ moduleName: 'Npws' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createNpwsOptions')
+    .setExtras<NpwsModuleExtras>({ name: DEFAULT_NAME, isGlobal: false }, addPools)
+    .build();
+
+function addPools(
+  definition: DynamicModule,
+  { name = DEFAULT_NAME, isGlobal = false }: NpwsModuleExtras,
+): DynamicModule {
+  const client = getClientPoolToken(name);
+  const server = getServerPoolToken(name);
+  const providers: Provider[] = [
+    { provide: RESOLVED_OPTIONS, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: client,
+      useFactory: (options: ResolvedOptions) => new ClientPoolService(name, options.client),
+      inject: [RESOLVED_OPTIONS],
+    },
+    {
+      provide: server,
+      useFactory: (options: ResolvedOptions) => new ServerPoolService(name, options.server),
+      inject: [RESOLVED_OPTIONS],
+    },
+  ];
+  return {
+    ...definition,
+    global: isGlobal,
+    providers: [...(definition.providers ?? []), ...providers],
+    exports: [client, server],
+  };
+}

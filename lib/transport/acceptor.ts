@@ -1,0 +1,260 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  STATUS_CODES,
+} from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
+import { WebSocketServer } from 'ws';
+import type { Cancel, Clock } from '../core/clock.js';
+import { idToBytes } from '../core/connection-id.js';
+import { NpwsListenError } from '../core/errors.js';
+import type { ResolvedServerOptions } from '../core/options.js';
+import type { Random } from '../core/random.js';
+import type { Gate, Listen, Listening } from '../core/server-pool.js';
+import { createAdmission, type Refusal } from './admission.js';
+import type { PoolConnection } from './connection.js';
+import { plainAddress } from './ip-filter.js';
+import { WebSocketLink } from './link.js';
+import { TCP_KEEP_ALIVE } from './keep-alive.js';
+import { tlsServer } from './tls.js';
+import { PooledWebSocket } from './web-socket.js';
+
+const FULL: Refusal = { status: 503, reason: 'pool full' };
+
+/** Makes what listens for a server pool. Throws `NpwsOptionsError` when Node does not take the TLS options. */
+export function createListen(
+  options: ResolvedServerOptions,
+  clock: Clock,
+  random: Random,
+): Listen<PoolConnection> {
+  const tls = tlsServer(options);
+  return async (gate) => {
+    const acceptor = new Acceptor(options, tls, gate, clock, random);
+    await acceptor.listen();
+    return acceptor;
+  };
+}
+
+/** Listens, lets in whom it should, and names them. Each stage before the pool has one deadline of its own. */
+class Acceptor implements Listening {
+  readonly #listener: Server;
+  readonly #http: HttpServer;
+  readonly #webSockets: ReturnType<typeof createWebSocketServer>;
+  readonly #judge: (request: IncomingMessage) => Refusal | null;
+  /** Sockets on their way to the upgrade, by their address at the far end. */
+  readonly #pending = new Map<string, { socket: Socket; cancel: Cancel }>();
+  #isClosing = false;
+
+  constructor(
+    private readonly options: ResolvedServerOptions,
+    private readonly tls: TlsServer | null,
+    private readonly gate: Gate<PoolConnection>,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {
+    this.#listener = options.listener ?? createServer();
+    this.#judge = createAdmission(options);
+    this.#http = this.#createHttp();
+    this.#webSockets = createWebSocketServer(options.maxPayload);
+  }
+
+  get url(): string {
+    const { host, port } = this.address;
+    return `${this.tls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  get address(): { host: string; port: number } {
+    const address = this.#listener.address();
+    return address && typeof address === 'object'
+      ? { host: address.address, port: address.port }
+      : { host: '', port: 0 };
+  }
+
+  async listen(): Promise<void> {
+    const { listen, handshakeTimeout } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (error?: Error): void => {
+        cancel();
+        this.#listener.off('listening', settle).off('error', settle);
+        if (error) reject(new NpwsListenError(`${this.#where()}: ${error.message}`, { cause: error }));
+        else resolve();
+      };
+      const cancel = this.clock.after(handshakeTimeout, () => {
+        settle(new Error(`does not listen after ${handshakeTimeout} ms`));
+      });
+      this.#listener.once('error', settle);
+      if (this.#listener.listening) settle();
+      else this.#listener.once('listening', settle);
+      if (listen) this.#listener.listen(listen.port, listen.host);
+    });
+    if (typeof this.#listener.address() === 'string') {
+      throw new NpwsListenError(`${this.#where()}: a Unix socket; clients need a host and a port`);
+    }
+    this.tls?.on('secureConnection', this.#onSecure).on('tlsClientError', this.#onTlsError);
+    this.#listener.on('connection', this.#onConnection).on('error', this.#onError).on('close', this.#onClose);
+  }
+
+  close(): Promise<void> {
+    this.#isClosing = true;
+    for (const { socket } of this.#pending.values()) socket.destroy();
+    this.tls?.off('secureConnection', this.#onSecure).off('tlsClientError', this.#onTlsError);
+    return new Promise((resolve) => {
+      this.#listener.close(() => {
+        this.#listener
+          .off('connection', this.#onConnection)
+          .off('error', this.#onError)
+          .off('close', this.#onClose);
+        resolve();
+      });
+    });
+  }
+
+  #where(): string {
+    const { listen } = this.options;
+    return listen ? `can't listen on ${listen.host ?? '*'}:${listen.port}` : "can't use the listener";
+  }
+
+  /** Only parses: sockets are handed to it, so its own time-outs never run and `#expect` sets deadlines. */
+  #createHttp(): HttpServer {
+    const http = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
+    http.on('request', (request, response) => {
+      const refusal = this.#judge(request) ?? { status: 400, reason: 'bad request' };
+      this.#note(refusal, request.socket);
+      response.writeHead(refusal.status, headersOf(refusal)).end(refusal.reason);
+    });
+    http.on('upgrade', (request, socket, head) => {
+      this.#upgrade(request, socket as Socket, head);
+    });
+    http.on('connect', (_, socket) => {
+      this.#refuse(socket as Socket, {
+        status: 405,
+        reason: 'method not allowed',
+        headers: { Allow: 'GET' },
+      });
+    });
+    http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
+      if (socket.writable && error.code !== 'ECONNRESET') {
+        this.#refuse(
+          socket as Socket,
+          isTooLong ? { status: 431, reason: 'headers too long' } : { status: 400, reason: 'bad request' },
+        );
+      } else socket.destroy();
+    });
+    return http;
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    socket.on('error', () => {
+      // Told by whoever uses the socket; before that, nobody needs to know.
+    });
+    if (this.#isClosing) {
+      socket.destroy();
+      return;
+    }
+    socket.setNoDelay();
+    socket.setKeepAlive(true, TCP_KEEP_ALIVE);
+    this.#expect(socket);
+    (this.tls ?? this.#http).emit('connection', socket);
+  };
+
+  readonly #onSecure = (socket: Socket): void => {
+    this.#expect(socket);
+    this.#http.emit('connection', socket);
+  };
+
+  readonly #onTlsError = (error: Error, socket: Socket): void => {
+    this.gate.rejected(0, error.message, peerOf(socket));
+    socket.destroy();
+  };
+
+  readonly #onError = (cause: Error): void => {
+    this.gate.failed(new NpwsListenError(`the listener failed: ${cause.message}`, { cause }));
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#isClosing) this.gate.stopped();
+  };
+
+  /** Sets the deadline for a socket's next stage. TLS has a socket of its own on top: both have the same far end. */
+  #expect(socket: Socket): void {
+    const key = peerOf(socket);
+    this.#pending.get(key)?.cancel();
+    const cancel = this.clock.after(this.options.handshakeTimeout, () => {
+      this.gate.rejected(408, 'hand-shake timed out', key);
+      socket.destroy();
+    });
+    const entry = { socket, cancel };
+    this.#pending.set(key, entry);
+    socket.once('close', () => {
+      cancel();
+      if (this.#pending.get(key) === entry) this.#pending.delete(key);
+    });
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const refusal = this.#judge(request);
+    if (refusal) {
+      this.#refuse(socket, refusal);
+      return;
+    }
+    const slot = this.gate.reserve();
+    if (!slot) {
+      this.#refuse(socket, FULL);
+      return;
+    }
+    const key = peerOf(socket);
+    this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
+      this.#pending.get(key)?.cancel();
+      this.#pending.delete(key);
+      const { keepAlive, ping } = this.options;
+      const rules = { period: keepAlive, mode: ping };
+      const link = new WebSocketLink(ws, socket, slot.id, rules, this.clock, this.random);
+      link.send(idToBytes(slot.id));
+      link.watch();
+      slot.fill(link);
+    });
+    // Either the slot is filled by now, or `ws` has turned the client away.
+    slot.release();
+  }
+
+  #refuse(socket: Socket, refusal: Refusal): void {
+    this.#note(refusal, socket);
+    const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
+    const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`;
+    socket.end(`${status}${headers.join('')}\r\n${refusal.reason}`);
+    socket.destroySoon();
+  }
+
+  #note({ status, reason }: Refusal, socket: Socket): void {
+    this.gate.rejected(status, reason, peerOf(socket));
+  }
+}
+
+/** Makes WebSockets of upgrade requests. */
+function createWebSocketServer(maxPayload: number) {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload,
+    // A Go server chooses no subprotocol, whatever is offered.
+    handleProtocols: () => false,
+    WebSocket: PooledWebSocket,
+  });
+}
+
+function headersOf({ reason, headers }: Refusal): Record<string, string> {
+  return {
+    Connection: 'close',
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(reason)),
+    ...headers,
+  };
+}
+
+function peerOf(socket: Socket): string {
+  return `${plainAddress(socket.remoteAddress ?? '')}:${socket.remotePort ?? 0}`;
+}

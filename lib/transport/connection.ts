@@ -1,0 +1,224 @@
+import { Duplex } from 'node:stream';
+import type { Cancel } from '../core/clock.js';
+import { NpwsTruncatedError } from '../core/errors.js';
+import type { LinkEnd } from '../core/link.js';
+import { FramePacker } from './frame-packer.js';
+import { plainAddress } from './ip-filter.js';
+import type { WebSocketLink } from './link.js';
+import { tlsStateOf, type TlsState } from './tls.js';
+
+/** The largest payload of our own frames: with its header (8 bytes when masked) a frame fills one TLS record of 16 KiB. */
+const MAX_PAYLOAD = 16 * 1024 - 8;
+
+/** Frames handed to the socket and not yet written out: 128 KiB at most. */
+const MAX_FRAMES_OUT = 8;
+
+/** When `write()` asks its caller to wait, in bytes. */
+const WRITE_BUFFER = 128 * 1024;
+
+/** When the peer is made to wait for the reader, in bytes. */
+const READ_BUFFER = 64 * 1024;
+
+/**
+ * A connection taken from a pool: a stream of bytes both ways, as a `net.Socket` is. `end()` closes it in good order:
+ * the peer reads all that was written, then the end. It also gives up what the peer has not sent by then (protocol 1
+ * has no half-close). `destroy()` before that cuts it, and the peer's reader sees an error, never a clean end.
+ * A connection that breaks emits 'error' with an `NpwsTruncatedError`; one that nobody listens to crashes nothing.
+ */
+export class PoolConnection extends Duplex {
+  /** The name that both ends know this connection by: 8 lower-case hex digits. */
+  readonly id: string;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  /** The version of the protocol between the two peers. Under 1, `end()` gives up the answer. */
+  readonly protocol = 1;
+
+  readonly #link: WebSocketLink;
+  readonly #outgoing = new FramePacker(MAX_PAYLOAD);
+  #framesOut = 0;
+  /** The write under way. */
+  #written: ((error?: Error | null) => void) | null = null;
+  #end: LinkEnd | null = null;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+  #timeout = 0;
+  #lastActivity = 0;
+  #timer: Cancel | undefined;
+  #tls: TlsState | null | undefined;
+
+  /** Pools make these; applications take them from pools. */
+  constructor(link: WebSocketLink) {
+    super({ allowHalfOpen: false, readableHighWaterMark: READ_BUFFER, writableHighWaterMark: WRITE_BUFFER });
+    const { socket } = link;
+    this.#link = link;
+    this.id = link.id;
+    this.remoteAddress = socket.remoteAddress && plainAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort;
+    this.localAddress = socket.localAddress && plainAddress(socket.localAddress);
+    this.localPort = socket.localPort;
+    this.on('error', () => {
+      // Whoever has no listener of their own must not crash for it.
+    });
+    this.once('end', () => {
+      this.#failWrite();
+    });
+    link.attach({
+      receive: (bytes) => {
+        this.#bytesRead += bytes.length;
+        this.#active();
+        return this.push(bytes);
+      },
+      ended: (end) => {
+        this.#end = end;
+        if (end.clean) this.push(null);
+        else this.destroy(end.error ?? undefined);
+      },
+    });
+  }
+
+  /** Bytes received for the application so far. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Bytes of the application sent so far. */
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /** What TLS agreed on, or null on plain ws. Read it while the connection is open. */
+  get tls(): TlsState | null {
+    this.#tls ??= tlsStateOf(this.#link.socket);
+    return this.#tls;
+  }
+
+  /** Emits 'timeout' after `ms` milliseconds without a byte in either direction; 0 never. The connection stays open. */
+  setTimeout(ms: number, callback?: () => void): this {
+    this.#timeout = ms;
+    this.#timer?.();
+    this.#timer = undefined;
+    if (callback) {
+      if (ms === 0) this.off('timeout', callback);
+      else this.once('timeout', callback);
+    }
+    this.#active();
+    return this;
+  }
+
+  /** As `net.Socket.setNoDelay`. On by default. */
+  setNoDelay(noDelay?: boolean): this {
+    this.#link.socket.setNoDelay(noDelay);
+    return this;
+  }
+
+  /** As `net.Socket.setKeepAlive`, `initialDelay` in milliseconds. On by default, after 15 s. */
+  setKeepAlive(enable?: boolean, initialDelay?: number): this {
+    this.#link.socket.setKeepAlive(enable, initialDelay);
+    return this;
+  }
+
+  /** Lets the process stay alive for this connection (the default). */
+  ref(): this {
+    this.#link.socket.ref();
+    return this;
+  }
+
+  /** Lets the process exit although this connection is open. */
+  unref(): this {
+    this.#link.socket.unref();
+    return this;
+  }
+
+  /** `await using` ends the connection as `end()` does, drops what is unread, and waits until it is closed. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (this.closed) return;
+    const closed = new Promise<void>((resolve) => this.once('close', resolve));
+    this.end();
+    this.resume();
+    await closed;
+  }
+
+  override _read(): void {
+    this.#link.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#outgoing.add(chunk);
+    this.#transmit(callback);
+  }
+
+  override _writev(
+    chunks: { chunk: Buffer; encoding: BufferEncoding }[],
+    callback: (error?: Error | null) => void,
+  ): void {
+    for (const { chunk } of chunks) this.#outgoing.add(chunk);
+    this.#transmit(callback);
+  }
+
+  override _final(callback: () => void): void {
+    this.#link.finish();
+    callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#timer?.();
+    const written = this.#written;
+    this.#written = null;
+    this.#link.abandon();
+    callback(error);
+    written?.(error ?? new NpwsTruncatedError(`connection ${this.id} was destroyed`, 1006));
+  }
+
+  #transmit(callback: (error?: Error | null) => void): void {
+    this.#written = callback;
+    this.#pump();
+  }
+
+  /** Sends as much as may be under way. The stream may reuse a write's memory only when all of it is written out. */
+  #pump(): void {
+    while (this.#outgoing.length > 0 && this.#framesOut < MAX_FRAMES_OUT) {
+      const frame = this.#outgoing.take();
+      this.#framesOut++;
+      this.#link.send(frame, (error) => {
+        this.#framesOut--;
+        if (error) {
+          this.#failWrite(error);
+          return;
+        }
+        this.#bytesWritten += frame.length;
+        this.#active();
+        this.#pump();
+      });
+    }
+    if (this.#outgoing.length > 0 || this.#framesOut > 0) return;
+    const written = this.#written;
+    this.#written = null;
+    written?.();
+  }
+
+  /** The peer takes no more. What it had sent is read first: an error would throw it away. */
+  #failWrite(cause?: Error): void {
+    const written = this.#written;
+    if (!written || (this.#end?.clean && !this.readableEnded)) return;
+    this.#written = null;
+    const message = `connection ${this.id}: the peer closed before all was sent`;
+    written(new NpwsTruncatedError(message, this.#end?.code ?? 1006, cause && { cause }));
+  }
+
+  #active(): void {
+    if (this.#timeout === 0) return;
+    this.#lastActivity = this.#link.clock.now();
+    this.#timer ??= this.#armTimer(this.#timeout);
+  }
+
+  #armTimer(ms: number): Cancel {
+    return this.#link.clock.after(ms, () => {
+      const quiet = this.#link.clock.now() - this.#lastActivity;
+      this.#timer = undefined;
+      if (quiet >= this.#timeout) this.emit('timeout');
+      else this.#timer = this.#armTimer(this.#timeout - quiet);
+    });
+  }
+}

@@ -1,0 +1,181 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type SecureContext } from 'node:tls';
+import type { Dial, DialEvents } from '../core/client-pool.js';
+import type { Cancel, Clock } from '../core/clock.js';
+import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
+import type { ResolvedClientOptions } from '../core/options.js';
+import type { Random } from '../core/random.js';
+import type { PoolConnection } from './connection.js';
+import { WebSocketLink } from './link.js';
+import { clientContext } from './tls.js';
+import { PooledWebSocket } from './web-socket.js';
+
+/** Makes what dials for a client pool. Throws `NpwsOptionsError` when Node does not take the TLS options. */
+export function createDial(
+  options: ResolvedClientOptions,
+  clock: Clock,
+  random: Random,
+): Dial<PoolConnection> {
+  const context = clientContext(options);
+  return (events) => {
+    const attempt = new DialAttempt(options, context, events, clock, random);
+    return () => {
+      attempt.giveUp();
+    };
+  };
+}
+
+/** The URL that a client dials. */
+export function urlOf({ tlsMode, host, port, path }: ResolvedClientOptions): string {
+  return `${tlsMode === 'none' ? 'ws' : 'wss'}://${bracketed(host)}:${port}${path}`;
+}
+
+/** One dial under one deadline: name, TCP, TLS, upgrade and ID. */
+class DialAttempt {
+  #stage: 'connecting' | 'upgrading' | 'awaiting the ID' | 'over' = 'connecting';
+  #socket: Socket | undefined;
+  #ws: PooledWebSocket | undefined;
+  readonly #deadline: Cancel;
+
+  constructor(
+    private readonly options: ResolvedClientOptions,
+    private readonly context: SecureContext | null,
+    private readonly events: DialEvents<PoolConnection>,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {
+    this.#deadline = clock.after(options.dialTimeout, () => {
+      this.#fail(
+        new NpwsDialError(
+          `${urlOf(options)}: timed out after ${options.dialTimeout} ms while ${this.#stage}`,
+        ),
+      );
+    });
+    try {
+      this.#dial();
+    } catch (error) {
+      queueMicrotask(() => {
+        this.#failBecause(error as Error);
+      });
+    }
+  }
+
+  giveUp(): void {
+    this.#over();
+    this.#ws?.terminate();
+    this.#socket?.destroy();
+  }
+
+  #dial(): void {
+    const { host, path, headers, maxPayload } = this.options;
+    const ws = new PooledWebSocket(urlOf(this.options), {
+      // NPWS names the host without its port.
+      headers: { Host: bracketed(host), ...headers },
+      path,
+      maxPayload,
+      perMessageDeflate: false,
+      followRedirects: false,
+      createConnection: () => this.#connect(),
+    });
+    this.#ws = ws;
+    ws.on('error', (error) => {
+      this.#failBecause(error);
+    });
+    ws.on('unexpected-response', (request, response) => {
+      const status = response.statusCode ?? 0;
+      response.resume();
+      request.destroy();
+      this.#fail(
+        new NpwsHandshakeError(
+          `${urlOf(this.options)} answered ${status} ${response.statusMessage ?? ''}`.trimEnd(),
+          status,
+        ),
+      );
+    });
+    ws.on('open', () => {
+      this.#awaitId(ws);
+    });
+  }
+
+  #connect(): Socket {
+    const { host, port, tls, tlsMode } = this.options;
+    const onConnect = (): void => {
+      if (this.#stage === 'connecting') this.#stage = 'upgrading';
+    };
+    if (!this.context) {
+      this.#socket = connect({ host, port }, onConnect);
+    } else {
+      const servername = tls.servername ?? (isIP(host) ? undefined : host);
+      this.#socket = connectTls(
+        {
+          ...tls,
+          host,
+          port,
+          servername,
+          secureContext: this.context,
+          rejectUnauthorized: tlsMode === 'verified',
+        },
+        onConnect,
+      );
+    }
+    return this.#socket;
+  }
+
+  #awaitId(ws: PooledWebSocket): void {
+    if (this.#stage === 'over' || !this.#socket) return;
+    this.#stage = 'awaiting the ID';
+    const { keepAlive, ping } = this.options;
+    const link = new WebSocketLink(
+      ws,
+      this.#socket,
+      null,
+      { period: keepAlive, mode: ping },
+      this.clock,
+      this.random,
+    );
+    link.keeper = {
+      begun: () => undefined,
+      ended: (_, { code, reason, error }) => {
+        const why = reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
+        this.#fail(
+          new NpwsHandshakeError(`${urlOf(this.options)} sent no ID: ${why}`, null, { cause: error }),
+        );
+      },
+      gone: () => undefined,
+    };
+    link.awaitId(() => {
+      if (this.#stage === 'over') return;
+      this.#over();
+      link.watch();
+      this.events.arrived(link);
+    });
+  }
+
+  #failBecause(cause: Error): void {
+    const message = `${urlOf(this.options)}: ${reasonOf(cause)}`;
+    if (this.#stage === 'connecting') this.#fail(new NpwsDialError(message, { cause }));
+    else this.#fail(new NpwsHandshakeError(message, null, { cause }));
+  }
+
+  #fail(error: NpwsError): void {
+    if (this.#stage === 'over') return;
+    this.giveUp();
+    this.events.failed(error);
+  }
+
+  #over(): void {
+    this.#stage = 'over';
+    this.#deadline();
+  }
+}
+
+/** What Node says went wrong; several addresses tried make an error without words. */
+function reasonOf(error: Error): string {
+  if (error.message !== '') return error.message;
+  const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
+  return first?.message ?? error.name;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,136 @@
+import type { Cancel, Clock } from '../core/clock.js';
+import type { PingMode } from '../core/options.js';
+import { between, type Random } from '../core/random.js';
+
+/** How long a peer that is known to answer has for its pong, in milliseconds; a shorter ping period shortens it. */
+const PONG_DEADLINE = 10_000;
+
+/** After the deadline, how long to let input that the kernel holds be read first, in milliseconds. */
+const LAST_LOOK = 100;
+
+/** A last look that is later than this shows that our own event loop stood still, in milliseconds. */
+const STALL = 50;
+
+/** A link is quiet when nothing came for this share of a period. Pings are spread over the rest of it. */
+const QUIET = 0.8;
+
+/** How soon a new idle peer gets the one ping that shows whether it answers while idle, in milliseconds. */
+const LEARN_WITHIN = 1_000;
+
+/** TCP keep-alive begins after this much silence at the latest, in milliseconds. */
+export const TCP_KEEP_ALIVE = 15_000;
+
+/** The link as its watch sees it. */
+export interface Watched {
+  /** Bytes received so far, parts of frames included: any inbound byte is a sign of life. */
+  bytesRead(): number;
+  /** Whether it was us who stopped reading. */
+  isPaused(): boolean;
+  ping(): void;
+  /** Called when a peer that used to answer does not. */
+  lost(): void;
+}
+
+/** When and whom to ping. */
+export interface KeepAliveRules {
+  /** The longest time between two signs of life, in milliseconds. */
+  readonly period: number;
+  readonly mode: PingMode;
+}
+
+/**
+ * Watches an idle link. A peer that has answered a ping while idle is pinged when quiet and held to its pongs.
+ * Any other gets one ping, early, to learn what it does: a Go peer answers none while idle, and an unacknowledged
+ * ping would switch off the kernel's keep-alive probes, which are all that finds such a peer dead.
+ */
+export class KeepAlive {
+  #hasAsked = false;
+  #answers = false;
+  #isInUse = false;
+  #lastHeard = 0;
+  #timer: Cancel | undefined;
+
+  constructor(
+    private readonly link: Watched,
+    private readonly rules: KeepAliveRules,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {}
+
+  start(): void {
+    this.heard();
+    if (this.rules.mode === 'off') return;
+    const soon = Math.min(LEARN_WITHIN, this.rules.period);
+    this.#wait(between(this.random, soon / 2, soon));
+  }
+
+  /** A whole frame of any kind came in. */
+  heard(): void {
+    this.#lastHeard = this.clock.now();
+  }
+
+  ponged(): void {
+    this.heard();
+    if (!this.#isInUse) this.#answers = true;
+  }
+
+  /** From here on an application reads, or does not: nobody is held to pongs. Proxies may still want pings. */
+  inUse(): void {
+    this.#isInUse = true;
+    if (this.rules.mode === 'always') this.#rest();
+    else this.stop();
+  }
+
+  stop(): void {
+    this.#timer?.();
+    this.#timer = undefined;
+  }
+
+  #wait(ms: number): void {
+    this.stop();
+    this.#timer = this.clock.after(ms, () => {
+      this.#tick();
+    });
+  }
+
+  /** Waits until the link has been quiet for about a period, never longer. */
+  #rest(quietFor = 0): void {
+    const { period } = this.rules;
+    this.#wait(Math.max(0, between(this.random, period * QUIET, period) - quietFor));
+  }
+
+  #tick(): void {
+    const quietFor = this.clock.now() - this.#lastHeard;
+    if (this.#hasAsked && quietFor < this.rules.period * QUIET) {
+      this.#rest(quietFor);
+      return;
+    }
+    const mayPing = this.#answers || !this.#hasAsked || this.rules.mode === 'always';
+    if (!mayPing || this.link.isPaused()) {
+      this.#rest();
+      return;
+    }
+    this.#hasAsked = true;
+    this.link.ping();
+    if (this.#answers && !this.#isInUse) this.#expectPong(this.link.bytesRead());
+    else this.#rest();
+  }
+
+  #expectPong(bytesBefore: number): void {
+    this.stop();
+    this.#timer = this.clock.after(Math.min(PONG_DEADLINE, this.rules.period), () => {
+      this.#lastLook(bytesBefore);
+    });
+  }
+
+  /** A pong may lie in the kernel still: input is read before the verdict, and a stall of our own is nobody's fault. */
+  #lastLook(bytesBefore: number): void {
+    const due = this.clock.now() + LAST_LOOK;
+    this.#timer = this.clock.after(LAST_LOOK, () => {
+      const isAlive = this.link.bytesRead() !== bytesBefore || this.link.isPaused();
+      if (isAlive) this.#rest(this.clock.now() - this.#lastHeard);
+      else if (this.clock.now() - due > STALL) this.#expectPong(bytesBefore);
+      else this.link.lost();
+    });
+  }
+}

@@ -1,0 +1,290 @@
+import type { Socket } from 'node:net';
+import type { Cancel, Clock } from '../core/clock.js';
+import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
+import { NpwsTruncatedError } from '../core/errors.js';
+import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
+import type { Random } from '../core/random.js';
+import { PoolConnection } from './connection.js';
+import { EarlyBytes } from './early-bytes.js';
+import { IdReader } from './handshake.js';
+import { plainAddress } from './ip-filter.js';
+import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
+import type { PooledWebSocket } from './web-socket.js';
+
+/** How long a peer has to answer the close of a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
+const UNUSED_GRACE = 250;
+
+/** How long a peer has to answer the close of a connection in use, in milliseconds. It may be reading still. */
+const CLOSE_TIMEOUT = 30_000;
+
+/** Where a use's bytes go. */
+export interface LinkReader {
+  /** Takes bytes. False when the peer should send no more until `resume`. */
+  receive(bytes: Buffer): boolean;
+  /** Nothing more comes. */
+  ended(end: LinkEnd): void;
+}
+
+/**
+ * One WebSocket from its hand-shake to its close. Its listeners are there before the first byte can arrive: what
+ * comes before check-out is kept, in order and bounded, and what goes wrong escapes nowhere (I9, I11, I12).
+ */
+export class WebSocketLink implements Link<PoolConnection> {
+  keeper: LinkKeeper<Link<PoolConnection>> | null = null;
+  readonly peer: string;
+  #id: ConnectionId;
+  #naming: { reader: IdReader; named: () => void } | null = null;
+  readonly #early = new EarlyBytes();
+  readonly #keepAlive: KeepAlive;
+  #reader: LinkReader | null = null;
+  #end: LinkEnd | null = null;
+  #isGone = false;
+  #isPaused = false;
+  #isClosing = false;
+  #closeCode = 1006;
+  #socketError: Error | null = null;
+  #deadline: Cancel | undefined;
+
+  /** A server passes the ID; a client calls `awaitId`. */
+  constructor(
+    private readonly ws: PooledWebSocket,
+    readonly socket: Socket,
+    id: ConnectionId | null,
+    rules: KeepAliveRules,
+    readonly clock: Clock,
+    random: Random,
+  ) {
+    this.#id = id ?? CONTROL_ID;
+    this.peer = `${plainAddress(socket.remoteAddress ?? '')}:${socket.remotePort ?? 0}`;
+    this.#keepAlive = new KeepAlive(
+      {
+        bytesRead: () => socket.bytesRead,
+        isPaused: () => this.#isPaused,
+        ping: () => {
+          ws.ping();
+        },
+        lost: () => {
+          this.#fail(1006, 'no pong in time', null);
+        },
+      },
+      rules,
+      clock,
+      random,
+    );
+    socket.setKeepAlive(true, Math.min(TCP_KEEP_ALIVE, rules.period));
+    ws.on('message', (data, isBinary) => {
+      this.#onMessage(data as Buffer, isBinary);
+    });
+    ws.on('ping', () => {
+      this.#keepAlive.heard();
+    });
+    ws.on('pong', () => {
+      this.#keepAlive.ponged();
+    });
+    ws.on('error', (error) => {
+      this.#fail(this.#closeCode, error.message, error);
+    });
+    // `ws` keeps to itself what its socket died of.
+    socket.on('error', (error) => {
+      this.#socketError = error;
+    });
+    ws.on('close', (code, reason) => {
+      this.#onGone(code, reason.toString());
+    });
+    ws.onPeerClose = (code, reason) => {
+      this.#onPeerClose(code, reason);
+    };
+  }
+
+  get id(): ConnectionId {
+    return this.#id;
+  }
+
+  get begun(): boolean {
+    return !this.#early.isEmpty;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Begins to watch over the link while it is idle. */
+  watch(): void {
+    this.#keepAlive.start();
+  }
+
+  /** Calls back when the peer has sent the ID. */
+  awaitId(named: () => void): void {
+    this.#naming = { reader: new IdReader(), named };
+  }
+
+  checkOut(): PoolConnection {
+    this.#keepAlive.inUse();
+    return new PoolConnection(this);
+  }
+
+  /** Sends everything to `reader` from here on: first what is there already. */
+  attach(reader: LinkReader): void {
+    this.#reader = reader;
+    let wantsMore = true;
+    for (const bytes of this.#early.takeAll()) wantsMore = reader.receive(bytes);
+    if (this.#end) reader.ended(this.#end);
+    else if (wantsMore) this.resume();
+    else this.#pause();
+  }
+
+  /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
+  send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
+    this.ws.send(bytes, done);
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.ws.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.#closeWith(code, reason, UNUSED_GRACE);
+  }
+
+  /** Ends a use in good order: everything sent so far arrives, then the peer reads the end. */
+  finish(): void {
+    this.#closeWith(1000, '', CLOSE_TIMEOUT);
+  }
+
+  /** The application wants no more. Unless a close is under way in good order, the peer sees an error. */
+  abandon(): void {
+    this.#reader = null;
+    if (this.#isClosing || this.#end) this.resume();
+    else this.#terminate();
+  }
+
+  cut(cause: Error): void {
+    this.#setEnd({ code: 1006, reason: cause.message, clean: false, error: cause });
+    this.#terminate();
+  }
+
+  /** Breaks off a link whose peer broke the rules, telling it the close code. */
+  refuse(code: number, reason: string): void {
+    this.ws.closeWith(code, reason);
+    this.#fail(code, reason, null);
+  }
+
+  #onMessage(message: Buffer, isBinary: boolean): void {
+    if (this.#end || this.#isCutOff()) return;
+    this.#keepAlive.heard();
+    if (!isBinary) {
+      this.refuse(1003, 'text message');
+      return;
+    }
+    if (!this.#naming) {
+      this.#deliver(message);
+      return;
+    }
+    const greeting = this.#naming.reader.read(message);
+    if (!greeting) return;
+    const { named } = this.#naming;
+    this.#naming = null;
+    this.#id = greeting.id;
+    if (greeting.rest.length > 0 && !this.#early.add(greeting.rest)) this.#pause();
+    named();
+  }
+
+  /** Whether nobody will ever read: the use is abandoned, or the pool has closed the link. */
+  #isCutOff(): boolean {
+    return this.#isClosing && !this.#reader;
+  }
+
+  #deliver(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    if (this.#reader) {
+      if (!this.#reader.receive(bytes)) this.#pause();
+      return;
+    }
+    const isFirst = this.#early.isEmpty;
+    if (!this.#early.add(bytes)) this.#pause();
+    if (isFirst) this.keeper?.begun(this);
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.ws.pause();
+  }
+
+  #closeWith(code: number, reason: string, grace: number): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#keepAlive.stop();
+    this.ws.closeWith(code, reason);
+    // The answer stands behind what nobody will read.
+    if (!this.#reader) this.resume();
+    this.#terminateAfter(grace);
+  }
+
+  /** A close frame has come, and everything before it. `ws` has answered it already. */
+  #onPeerClose(code: number, reason: string): void {
+    if (code === 1000 || code === 1001) {
+      this.#setEnd({ code, reason, clean: true, error: null });
+      this.#hangUp();
+    } else {
+      // Bad input closes the same way; the error that tells which follows at once.
+      this.#closeCode = code;
+      queueMicrotask(() => {
+        this.#fail(code, reason, null);
+      });
+    }
+  }
+
+  /** The peer broke off, or broke a rule. */
+  #fail(code: number, reason: string, cause: Error | null): void {
+    if (this.#end) return;
+    const why = reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
+    const error = new NpwsTruncatedError(
+      `connection ${this.#id} was cut: ${why}`,
+      code,
+      cause ? { cause } : undefined,
+    );
+    this.#setEnd({ code, reason, clean: false, error });
+    this.#hangUp();
+  }
+
+  /** Nothing more is to be received: what is still to be sent goes out, then the socket is closed. */
+  #hangUp(): void {
+    this.#isClosing = true;
+    this.#deadline?.();
+    this.#terminateAfter(this.#end?.clean ? CLOSE_TIMEOUT : UNUSED_GRACE);
+    this.resume();
+    this.socket.destroySoon();
+  }
+
+  #setEnd(end: LinkEnd): void {
+    if (this.#end) return;
+    this.#end = end;
+    this.#keepAlive.stop();
+    this.#reader?.ended(end);
+    this.keeper?.ended(this, end);
+  }
+
+  #terminateAfter(ms: number): void {
+    this.#deadline = this.clock.after(ms, () => {
+      this.#terminate();
+    });
+  }
+
+  #terminate(): void {
+    this.#isClosing = true;
+    this.#deadline?.();
+    this.#keepAlive.stop();
+    this.ws.terminate();
+  }
+
+  #onGone(code: number, reason: string): void {
+    this.#deadline?.();
+    // The close frame of a link that was paused is found only now.
+    if (code === 1000 || code === 1001) this.#setEnd({ code, reason, clean: true, error: null });
+    else this.#fail(code, reason || (this.#socketError?.message ?? ''), this.#socketError);
+    this.#isGone = true;
+    this.keeper?.gone(this);
+  }
+}

@@ -1,0 +1,57 @@
+import type { Cancel, Clock } from '../../lib/core/clock.js';
+
+interface Alarm {
+  at: number;
+  order: number;
+  callback: () => void;
+}
+
+/** A clock that stands still until it is moved. Callbacks run in the order of their times. */
+export class FakeClock implements Clock {
+  #now = 0;
+  #order = 0;
+  readonly #alarms = new Set<Alarm>();
+
+  /** Callbacks that wait: what a test expects to be 0 at its end. */
+  get pending(): number {
+    return this.#alarms.size;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, callback: () => void): Cancel {
+    const alarm = { at: this.#now + ms, order: this.#order++, callback };
+    this.#alarms.add(alarm);
+    return () => {
+      this.#alarms.delete(alarm);
+    };
+  }
+
+  /** Moves on by `ms` milliseconds, running what falls due on the way, what that asks for included. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (let next = this.#next(end); next; next = this.#next(end)) {
+      this.#now = Math.max(this.#now, next.at);
+      this.#alarms.delete(next);
+      next.callback();
+    }
+    this.#now = end;
+  }
+
+  /** Moves on without running anything, as when the event loop stands still. */
+  stall(ms: number): void {
+    this.#now += ms;
+  }
+
+  #next(end: number): Alarm | undefined {
+    let first: Alarm | undefined;
+    for (const alarm of this.#alarms) {
+      if (alarm.at > end) continue;
+      if (!first || alarm.at < first.at || (alarm.at === first.at && alarm.order < first.order))
+        first = alarm;
+    }
+    return first;
+  }
+}

@@ -24,34 +24,38 @@ export class FramePacker {
 
   /** The next payload, at most `limit` bytes. Only to be called while `length` is not 0. */
   take(): Buffer {
-    const head = this.#head();
     const size = Math.min(this.#length, this.limit);
+    const payload = this.#left() >= size ? this.#advance(size) : this.#gather(size);
     this.#length -= size;
-    if (head.length - this.#offset >= size) return this.#advance(head, size);
+    if (this.#length === 0) {
+      this.#chunks = [];
+      this.#first = 0;
+    }
+    return payload;
+  }
+
+  #gather(size: number): Buffer {
     const payload = Buffer.allocUnsafe(size);
     for (let filled = 0; filled < size;) {
-      const chunk = this.#head();
-      const part = this.#advance(chunk, Math.min(chunk.length - this.#offset, size - filled));
+      const part = this.#advance(Math.min(this.#left(), size - filled));
       payload.set(part, filled);
       filled += part.length;
     }
     return payload;
   }
 
-  #head(): Buffer {
-    return this.#chunks[this.#first] as Buffer;
+  /** What is left of the first chunk. */
+  #left(): number {
+    return (this.#chunks[this.#first]?.length ?? 0) - this.#offset;
   }
 
-  #advance(chunk: Buffer, size: number): Buffer {
+  #advance(size: number): Buffer {
+    const chunk = this.#chunks[this.#first] as Buffer;
     const part = chunk.subarray(this.#offset, this.#offset + size);
     this.#offset += size;
     if (this.#offset === chunk.length) {
       this.#first++;
       this.#offset = 0;
-      if (this.#length === 0) {
-        this.#chunks = [];
-        this.#first = 0;
-      }
     }
     return part;
   }

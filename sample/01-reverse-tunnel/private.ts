@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
+import { seededBytes } from './seeded-bytes.js';
+import { announce, numberFrom } from './settings.js';
+
+// The private service: an ordinary HTTP server that listens on loopback only and knows nothing of tunnels.
+
+const PAGE = `<!doctype html><title>nestjs-npws</title>
+<h1>Hello from behind the tunnel</h1>
+<p>This page comes from a service that listens on loopback only. <a href="/stream">A streamed answer</a></p>`;
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://private');
+  if (url.pathname === '/') {
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end(PAGE);
+  } else if (url.pathname === '/stream') {
+    response.writeHead(200, { 'Content-Type': 'text/plain' });
+    for (let line = 1; line <= 3 && !response.destroyed; line++) {
+      response.write(`line ${line} of 3\n`);
+      await sleep(300);
+    }
+    response.end();
+  } else if (url.pathname === '/exchange') {
+    // Takes any body and tells its hash, then sends as many bytes as it was asked for.
+    const hash = createHash('sha256');
+    for await (const chunk of request) hash.update(chunk as Buffer);
+    const length = Number(url.searchParams.get('bytes'));
+    const seed = Number(url.searchParams.get('seed'));
+    response.writeHead(200, { 'Content-Length': length, 'X-Received-Sha256': hash.digest('hex') });
+    await pipeline(Readable.from(seededBytes(seed, length)), response);
+  } else {
+    response.writeHead(404).end('not found');
+  }
+}
+
+const server = createServer((request, response) => {
+  // A visitor who leaves in the middle is nobody's error.
+  answer(request, response).catch(() => response.destroy());
+});
+
+new WebSocketServer({ server }).on('connection', (socket) => {
+  socket.on('message', (message, isBinary) => {
+    socket.send(message, { binary: isBinary });
+  });
+});
+
+server.listen(numberFrom('PRIVATE_PORT', 3000), '127.0.0.1', () => {
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => {
+        resolve();
+      });
+      server.closeAllConnections();
+    });
+  announce({ port: (server.address() as AddressInfo).port }, stop);
+  process.once('SIGTERM', () => {
+    void stop().then(() => process.exit(0));
+  });
+});

@@ -1,0 +1,52 @@
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
+import { NpwsModule, ServerPoolService, type ServerPoolOptions } from 'nestjs-npws';
+import { NpwsHealthModule } from 'nestjs-npws/health';
+import { generate } from 'selfsigned';
+import { HealthController } from './health.controller.js';
+import { QuietLogger } from './quiet-logger.js';
+import { announce, numberFrom } from './settings.js';
+import { TunnelEntrance } from './tunnel-entrance.js';
+
+// The public app: visitors come to it, and edges dial its server pool.
+
+async function serverOptions(): Promise<ServerPoolOptions> {
+  // For a demonstration only: in production pass a certificate that clients can verify.
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+  });
+  return {
+    listen: { host: '127.0.0.1', port: numberFrom('POOL_PORT', 8443) },
+    tls: { key, cert },
+    maxCapacity: 100,
+    reserveControl: true,
+  };
+}
+
+@Module({
+  imports: [
+    NpwsModule.forRootAsync({ useFactory: async () => ({ server: await serverOptions() }) }),
+    NpwsHealthModule,
+    TerminusModule.forRoot({ logger: false }),
+  ],
+  controllers: [HealthController],
+  providers: [TunnelEntrance],
+})
+class PublicModule {}
+
+const app = await NestFactory.create(PublicModule, { logger: new QuietLogger({ prefix: 'public' }) });
+// Without this a SIGTERM would cut visitors off instead of draining the pool.
+app.enableShutdownHooks();
+await app.listen(numberFrom('PORT', 8081), '127.0.0.1');
+const url = await app.getUrl();
+announce(
+  {
+    health: `${url}/health`,
+    port: Number(new URL(url).port),
+    visitorPort: app.get(TunnelEntrance).port,
+    poolPort: app.get(ServerPoolService).address()?.port ?? 0,
+  },
+  () => app.close(),
+);

@@ -1,0 +1,81 @@
+import { connect } from 'node:net';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import { ClientPoolService, CONTROL_ID, type PoolConnection } from 'nestjs-npws';
+import { numberFrom } from './settings.js';
+import { splice } from './splice.js';
+
+/** How long the edge looks for a connection that it was told of, in milliseconds. */
+const PATIENCE = 10_000;
+
+/**
+ * The end beside the private service. It hears the IDs of connections that carry a visitor, takes each and joins it
+ * to the service.
+ */
+@Injectable()
+export class TunnelExit implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #logger = new Logger('Tunnel');
+  readonly #stopped = new AbortController();
+  /** The IDs being served: a new control connection may repeat them. */
+  readonly #serving = new Set<string>();
+
+  constructor(@Inject(ClientPoolService) private readonly pool: ClientPoolService) {}
+
+  onApplicationBootstrap(): void {
+    void this.#followControl();
+  }
+
+  onModuleDestroy(): void {
+    this.#stopped.abort();
+  }
+
+  async #followControl(): Promise<void> {
+    const { signal } = this.#stopped;
+    for (;;) {
+      let control: PoolConnection;
+      try {
+        control = await this.pool.outgoingGet(CONTROL_ID, { timeout: Infinity, signal });
+      } catch {
+        return; // shutting down
+      }
+      this.#logger.log('the control connection is up');
+      const hangUp = (): void => void control.end();
+      signal.addEventListener('abort', hangUp, { once: true });
+      try {
+        for await (const id of idsFrom(control)) void this.#serve(id);
+      } catch {
+        // Cut: the next one tells whether the other side is there.
+      }
+      signal.removeEventListener('abort', hangUp);
+      if (!signal.aborted) this.#logger.warn('the control connection is gone: waiting for the next');
+    }
+  }
+
+  async #serve(id: string): Promise<void> {
+    if (this.#serving.has(id)) return;
+    this.#serving.add(id);
+    try {
+      const connection = await this.pool.outgoingGet(id, PATIENCE);
+      connection.once('close', () => this.#serving.delete(id));
+      const service = connect({ port: numberFrom('PRIVATE_PORT', 3000), host: '127.0.0.1', noDelay: true });
+      splice(service, connection, () => connection.end());
+    } catch (error) {
+      this.#serving.delete(id);
+      this.#logger.warn(`a visitor is lost: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** The IDs that a control connection carries: 4 bytes each, one behind the other. */
+async function* idsFrom(control: PoolConnection): AsyncGenerator<string> {
+  let bytes = Buffer.alloc(0);
+  for await (const chunk of control) {
+    bytes = Buffer.concat([bytes, chunk as Buffer]);
+    for (; bytes.length >= 4; bytes = bytes.subarray(4)) yield bytes.toString('hex', 0, 4);
+  }
+}

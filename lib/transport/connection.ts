@@ -1,10 +1,10 @@
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { Cancel } from '../core/clock.js';
+import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { LinkEnd } from '../core/link.js';
 import { FramePacker } from './frame-packer.js';
 import { plainAddress } from './ip-filter.js';
-import type { WebSocketLink } from './link.js';
 import { tlsStateOf, type TlsState } from './tls.js';
 
 /** The largest payload of our own frames: with its header (8 bytes when masked) a frame fills one TLS record of 16 KiB. */
@@ -18,6 +18,30 @@ const WRITE_BUFFER = 128 * 1024;
 
 /** When the peer is made to wait for the reader, in bytes. */
 const READ_BUFFER = 64 * 1024;
+
+/** Where a use's bytes go. */
+export interface LinkReader {
+  /** Takes bytes. False when the peer should send no more until `resume`. */
+  receive(bytes: Buffer): boolean;
+  /** Nothing more comes. */
+  ended(end: LinkEnd): void;
+}
+
+/** What a connection asks of the link beneath it. */
+export interface ConnectionLink {
+  readonly id: string;
+  readonly socket: Socket;
+  readonly clock: Clock;
+  /** Sends everything to `reader` from here on: first what is there already. */
+  attach(reader: LinkReader): void;
+  /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
+  send(bytes: Uint8Array, done?: (error?: Error | null) => void): void;
+  resume(): void;
+  /** Ends the use in good order: everything sent so far arrives, then the peer reads the end. */
+  finish(): void;
+  /** The application wants no more. Unless a close is under way in good order, the peer sees an error. */
+  abandon(): void;
+}
 
 /**
  * A connection taken from a pool: a stream of bytes both ways, as a `net.Socket` is. `end()` closes it in good order:
@@ -35,7 +59,7 @@ export class PoolConnection extends Duplex {
   /** The version of the protocol between the two peers. Under 1, `end()` gives up the answer. */
   readonly protocol = 1;
 
-  readonly #link: WebSocketLink;
+  readonly #link: ConnectionLink;
   readonly #outgoing = new FramePacker(MAX_PAYLOAD);
   #framesOut = 0;
   /** The write under way. */
@@ -49,7 +73,7 @@ export class PoolConnection extends Duplex {
   #tls: TlsState | null | undefined;
 
   /** Pools make these; applications take them from pools. */
-  constructor(link: WebSocketLink) {
+  constructor(link: ConnectionLink) {
     super({ allowHalfOpen: false, readableHighWaterMark: READ_BUFFER, writableHighWaterMark: WRITE_BUFFER });
     const { socket } = link;
     this.#link = link;

@@ -4,7 +4,7 @@ import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
 import type { Random } from '../core/random.js';
-import { PoolConnection } from './connection.js';
+import { type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
 import { EarlyBytes } from './early-bytes.js';
 import { IdReader } from './handshake.js';
 import { plainAddress } from './ip-filter.js';
@@ -17,19 +17,11 @@ const UNUSED_GRACE = 250;
 /** How long a peer has to answer the close of a connection in use, in milliseconds. It may be reading still. */
 const CLOSE_TIMEOUT = 30_000;
 
-/** Where a use's bytes go. */
-export interface LinkReader {
-  /** Takes bytes. False when the peer should send no more until `resume`. */
-  receive(bytes: Buffer): boolean;
-  /** Nothing more comes. */
-  ended(end: LinkEnd): void;
-}
-
 /**
  * One WebSocket from its hand-shake to its close. Its listeners are there before the first byte can arrive: what
  * comes before check-out is kept, in order and bounded, and what goes wrong escapes nowhere (I9, I11, I12).
  */
-export class WebSocketLink implements Link<PoolConnection> {
+export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   keeper: LinkKeeper<Link<PoolConnection>> | null = null;
   readonly peer: string;
   #id: ConnectionId;
@@ -123,7 +115,6 @@ export class WebSocketLink implements Link<PoolConnection> {
     return new PoolConnection(this);
   }
 
-  /** Sends everything to `reader` from here on: first what is there already. */
   attach(reader: LinkReader): void {
     this.#reader = reader;
     let wantsMore = true;
@@ -133,7 +124,6 @@ export class WebSocketLink implements Link<PoolConnection> {
     else this.#pause();
   }
 
-  /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
     this.ws.send(bytes, done);
   }
@@ -148,12 +138,10 @@ export class WebSocketLink implements Link<PoolConnection> {
     this.#closeWith(code, reason, UNUSED_GRACE);
   }
 
-  /** Ends a use in good order: everything sent so far arrives, then the peer reads the end. */
   finish(): void {
     this.#closeWith(1000, '', CLOSE_TIMEOUT);
   }
 
-  /** The application wants no more. Unless a close is under way in good order, the peer sees an error. */
   abandon(): void {
     this.#reader = null;
     if (this.#isClosing || this.#end) this.resume();

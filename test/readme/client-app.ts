@@ -1,0 +1,54 @@
+import 'reflect-metadata';
+// #region client
+import { readFile } from 'node:fs/promises';
+import { Inject, Injectable, Module } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
+import { ClientPoolService, CONTROL_ID, NpwsModule, type PoolConnection } from 'nestjs-npws';
+
+@Injectable()
+export class AnswerService implements OnApplicationBootstrap, OnModuleDestroy {
+  #control: PoolConnection | undefined;
+
+  constructor(@Inject(ClientPoolService) private readonly pool: ClientPoolService) {}
+
+  onApplicationBootstrap(): void {
+    void this.listen().catch(() => undefined); // until the pool is closed
+  }
+
+  onModuleDestroy(): void {
+    this.#control?.end();
+  }
+
+  async listen(): Promise<void> {
+    this.#control = await this.pool.outgoingGet(CONTROL_ID, Infinity);
+    for await (const bytes of this.#control as AsyncIterable<Buffer>) {
+      for (let at = 0; at < bytes.length; at += 4) void this.answer(bytes.toString('hex', at, at + 4));
+    }
+  }
+
+  async answer(id: string): Promise<void> {
+    const connection = await this.pool.outgoingGet(id, 5_000); // the same one
+    connection.once('data', (question: Buffer) => connection.end(`you asked: ${question.toString()}`));
+  }
+}
+
+@Module({
+  imports: [
+    NpwsModule.forRootAsync({
+      useFactory: async () => ({
+        client: {
+          address: `localhost:${process.env['POOL_PORT'] ?? 8443}`,
+          tls: { ca: await readFile('server.crt') },
+          minCapacity: 5,
+          maxCapacity: 20,
+          minInterval: 500,
+          maxInterval: 5_000,
+          reserveControl: true,
+        },
+      }),
+    }),
+  ],
+  providers: [AnswerService],
+})
+export class ClientAppModule {}
+// #endregion

@@ -1,0 +1,16 @@
+import type { ServerPoolOptions } from 'nestjs-npws';
+
+export function productionServer(key: string, cert: string): ServerPoolOptions {
+  return {
+    listen: { host: '127.0.0.1', port: 0 },
+    // #region production-tls
+    tls: {
+      key,
+      cert,
+      minVersion: 'TLSv1.3',
+      ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+    },
+    clientIP: ['192.168.1.100', '127.0.0.0/8'],
+    // #endregion
+  };
+}

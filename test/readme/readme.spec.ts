@@ -1,0 +1,115 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication, Logger, Module, type Type } from '@nestjs/common';
+import { createClientPool, createServerPool } from 'nestjs-npws';
+import { createCertificate } from '../support/certificates.js';
+import { createPair } from '../support/pair.js';
+import { ClientAppModule } from './client-app.js';
+import { getWithRetry } from './errors.js';
+import { HealthModule } from './health.js';
+import { bootstrap } from './main.js';
+import { Offices, OfficesModule } from './named.js';
+import { productionServer } from './production-tls.js';
+import { ServerAppModule } from './server-app.js';
+import { exchange } from './without-nest.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Lines without the indentation that all of them share. */
+function dedent(text: string): string {
+  const lines = text.split('\n');
+  const margins = lines.filter((line) => line.trim()).map((line) => line.length - line.trimStart().length);
+  return lines.map((line) => line.slice(Math.min(...margins))).join('\n');
+}
+
+async function regions(file: string): Promise<Map<string, string>> {
+  const text = await readFile(join(ROOT, file), 'utf8');
+  const found = text.matchAll(/\/\/ #region (\S+)\n(.*?)\n *\/\/ #endregion/gs);
+  return new Map([...found].map(([, name = '', body = '']) => [name, dedent(body)]));
+}
+
+describe("the README's code", () => {
+  const apps: INestApplication[] = [];
+
+  async function boot(module: Type): Promise<INestApplication> {
+    const app = await bootstrap(module, 0);
+    apps.push(app);
+    return app;
+  }
+
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()));
+  });
+
+  Logger.overrideLogger(false);
+
+  it('is the code that is run here, to the letter', async () => {
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+    const blocks = [...readme.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```ts\n(.*?)\n```/gs)];
+    expect(blocks.length).toBeGreaterThanOrEqual(8);
+    for (const [, file = 'a file named above the block', region = '', body] of blocks) {
+      expect({ file, region, body }).toEqual({ file, region, body: (await regions(file)).get(region) });
+    }
+  });
+
+  it('has two apps talk through the pools, and tells their health', async () => {
+    const { key, cert } = await createCertificate();
+    const folder = await mkdtemp(join(tmpdir(), 'npws-'));
+    const start = process.cwd();
+    await writeFile(join(folder, 'server.key'), key);
+    await writeFile(join(folder, 'server.crt'), cert);
+    const probe = createServerPool({ listen: { port: 0 } });
+    await probe.start();
+    process.env['POOL_PORT'] = String(probe.address()?.port);
+    await probe.close();
+    process.chdir(folder);
+    try {
+      @Module({ imports: [ServerAppModule, HealthModule] })
+      class ServerSide {}
+      const server = await boot(ServerSide);
+      await boot(ClientAppModule);
+      const url = (await server.getUrl()).replace('[::1]', 'localhost');
+      expect(await (await fetch(`${url}/ask?q=why`)).text()).toBe('you asked: why');
+      expect((await fetch(`${url}/health`)).status).toBe(200);
+    } finally {
+      process.chdir(start);
+      delete process.env['POOL_PORT'];
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('injects pools by name', async () => {
+    const { berlin, tokyo } = (await boot(OfficesModule)).get(Offices);
+    expect([berlin.name, tokyo.name]).toEqual(['berlin', 'tokyo']);
+    expect(berlin.ready() && tokyo.ready()).toBe(true);
+  });
+
+  it('works without Nest', async () => {
+    expect(await exchange(await createCertificate())).toEqual(['hello']);
+  });
+
+  it('tries again after a time-out and counts it', async () => {
+    await using pair = await createPair();
+    const { id } = await pair.server.incomingGet();
+    const connection = await getWithRetry(pair.client, id, 2);
+    expect(connection.id).toBe(id);
+    connection.destroy();
+    await expect(getWithRetry(pair.client, 'nonsense', 2)).rejects.toMatchObject({ code: 'ERR_NPWS_BAD_ID' });
+  });
+
+  it('serves the production TLS settings', async () => {
+    const { key, cert } = await createCertificate();
+    await using server = createServerPool(productionServer(key, cert));
+    await server.start();
+    const address = `localhost:${server.address()?.port ?? 0}`;
+    await using client = createClientPool({ address, tls: { ca: cert } });
+    await client.start();
+    await client.whenReady(5_000);
+    const connection = await client.incomingGet();
+    expect(connection.tls).toMatchObject({ protocol: 'TLSv1.3', authorized: true });
+    connection.destroy();
+  });
+});

@@ -217,7 +217,7 @@ export class ClientPool<C> extends Pool<C> {
 
   #succeeded(link: Link<C>): void {
     if (this.state !== 'running') {
-      this.turnAway(link);
+      this.custody.part(link, 1001, 'going away');
       return;
     }
     const outage = this.#outage;

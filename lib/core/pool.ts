@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
-import type { Cancel, Clock } from './clock.js';
+import type { Clock } from './clock.js';
 import { type ConnectionId, parseConnectionId } from './connection-id.js';
 import {
   NpwsAbortedError,
@@ -11,8 +11,9 @@ import {
   type PoolRole,
   type PoolSnapshot,
 } from './errors.js';
+import { Custody } from './custody.js';
 import { IdleStore } from './idle-store.js';
-import type { Link, LinkEnd, LinkKeeper } from './link.js';
+import type { Link } from './link.js';
 import type { ResolvedClientOptions, ResolvedServerOptions } from './options.js';
 import type { PoolEvents } from './pool-events.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
@@ -24,36 +25,25 @@ export interface Address {
   readonly port: number;
 }
 
-/** The close code for a connection whose bytes nobody came for: not 1000, as they were never read. */
-const UNCLAIMED = 1013;
-
 /**
- * What both roles share: it keeps the links, hands them out and counts. Every live link is in exactly one place:
- * being set up (by the role), in the store, or in use (I1). `C` is what an application gets to hold.
+ * What both roles share: the methods that applications call, the counts and the events. `C` is what an application
+ * gets to hold.
  */
-export abstract class Pool<C>
-  extends EventEmitter<PoolEvents>
-  implements LinkKeeper<Link<C>>, AsyncDisposable
-{
+export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncDisposable {
   abstract readonly role: PoolRole;
   /** The pool's numbers: at once, then after each change, at most ten times a second, until the pool closes. */
   readonly stats$: Observable<PoolStats>;
 
   protected readonly store: IdleStore<Link<C>>;
   protected readonly waiters: Waiters<C>;
+  protected readonly custody: Custody<C>;
   protected state: PoolState = 'new';
   protected lastFailure: Failure | null = null;
 
-  readonly #used = new Set<Link<C>>();
-  /** Closed by us, their sockets not gone yet. */
-  readonly #parting = new Set<Link<C>>();
-  readonly #claims = new Map<Link<C>, Cancel>();
   readonly #readyWaiters = new Set<Waiter<void>>();
   #errors = 0;
   #rejected = 0;
-  #evicted = 0;
   #closing: Promise<void> | undefined;
-  #onEmpty: (() => void) | undefined;
 
   constructor(
     readonly name: string,
@@ -63,6 +53,17 @@ export abstract class Pool<C>
     super();
     this.store = new IdleStore(options.reserveControl);
     this.waiters = new Waiters(clock);
+    this.custody = new Custody(this.store, this.waiters, options, clock, {
+      ended: (link, end, used) => {
+        this.tell('disconnect', { id: link.id, peer: link.peer, used, ...end });
+      },
+      forgotten: (link) => {
+        this.forget(link);
+      },
+      changed: () => {
+        this.#changed();
+      },
+    });
     this.stats$ = observeStats(this, clock);
   }
 
@@ -146,7 +147,7 @@ export abstract class Pool<C>
    */
   flush(): number {
     const idle = this.store.allIdle();
-    for (const link of idle) this.#part(link, 1000, 'flushed');
+    for (const link of idle) this.custody.part(link, 1000, 'flushed');
     return idle.length;
   }
 
@@ -161,8 +162,7 @@ export abstract class Pool<C>
     const error = new NpwsDrainingError(this.label);
     this.waiters.failAll(error);
     for (const waiter of this.#readyWaiters) waiter.fail(error);
-    for (const link of this.store.allIdle()) this.#part(link, 1001, 'going away');
-    for (const link of this.store.allOwed()) this.#part(link, UNCLAIMED, 'going away');
+    this.custody.partAll();
     this.tell('drain');
   }
 
@@ -188,7 +188,7 @@ export abstract class Pool<C>
       state: this.state,
       active: this.active(),
       owed: this.store.owed,
-      used: this.#used.size,
+      used: this.custody.used,
       connecting: this.connecting(),
       waiting: this.waiters.size,
       capacity,
@@ -198,7 +198,7 @@ export abstract class Pool<C>
       utilization: this.active() / capacity,
       errors: this.#errors,
       rejected: this.#rejected,
-      evicted: this.#evicted,
+      evicted: this.custody.evicted,
       lastDialError: this.lastFailure && {
         code: this.lastFailure.error.code,
         message: this.lastFailure.error.message,
@@ -207,46 +207,9 @@ export abstract class Pool<C>
     };
   }
 
-  /** Link keeper: bytes came before anybody took the link. */
-  begun(link: Link<C>): void {
-    if (!this.store.owe(link)) return;
-    this.#expectClaim(link);
-    this.#changed();
-  }
-
-  /** Link keeper: nothing more comes, so a link that nobody holds leaves at once. */
-  ended(link: Link<C>, end: LinkEnd): void {
-    // What a peer wrote before it closed in good order is still owed to whoever knows the ID.
-    if (!(end.clean && link.begun) && this.store.remove(link)) {
-      this.#unclaim(link);
-      this.#parting.add(link);
-      this.#evicted++;
-    }
-    this.tell('disconnect', { id: link.id, peer: link.peer, used: this.#used.has(link), ...end });
-    this.#changed();
-  }
-
-  /** Link keeper: the socket is gone, and with it the link's name. */
-  gone(link: Link<C>): void {
-    this.#used.delete(link);
-    this.#parting.delete(link);
-    if (this.store.get(link.id) !== link) this.forget(link);
-    this.#changed();
-    if (this.#used.size === 0 && this.#parting.size === 0) this.#onEmpty?.();
-  }
-
-  /** A link is set up and named: to whoever waits for it, else into the store. */
+  /** A link is set up and named. */
   protected arrive(link: Link<C>): void {
-    link.keeper = this;
-    const bearer = this.store.get(link.id);
-    if (bearer) this.#part(bearer, 1000, 'its ID was issued again');
-    const waiter = this.waiters.claimant(link.id, !link.begun && this.store.isForAnyone(link.id));
-    if (waiter) {
-      waiter.succeed(this.#checkOut(link));
-    } else {
-      this.store.add(link, link.begun);
-      if (link.begun) this.#expectClaim(link);
-    }
+    this.custody.arrive(link);
     this.tell('connect', { id: link.id, peer: link.peer });
     this.becomeReady();
     this.#changed();
@@ -260,19 +223,7 @@ export abstract class Pool<C>
 
   /** Whether anything is live that an application has or could take. */
   protected isAlive(): boolean {
-    return this.store.active + this.store.owed + this.#used.size > 0;
-  }
-
-  /** Closes an idle link so that its peer dials anew. */
-  protected evict(link: Link<C>, reason: string): void {
-    this.#part(link, 1000, reason);
-  }
-
-  /** Closes a link that came when nobody wanted it any more. */
-  protected turnAway(link: Link<C>): void {
-    link.keeper = this;
-    this.#parting.add(link);
-    link.close(1001, 'going away');
+    return this.store.active + this.store.owed + this.custody.used > 0;
   }
 
   /** Notes a failure of our own; `counts` is false for a server that is merely full. */
@@ -304,14 +255,8 @@ export abstract class Pool<C>
   #get(id: ConnectionId | undefined, wait: Wait | undefined): C | Promise<C> {
     const checked = parseWait(wait, this.options.acquireTimeout);
     this.#refuse(checked.signal);
-    const link = id === undefined ? this.store.oldestIdle : this.store.get(id);
-    if (link) {
-      this.store.remove(link);
-      this.#unclaim(link);
-      const connection = this.#checkOut(link);
-      this.#changed();
-      return connection;
-    }
+    const connection = this.custody.take(id);
+    if (connection !== undefined) return connection;
     const what = id === undefined ? 'idle connection' : `connection ${id}`;
     const timedOut = (): Error => new NpwsTimeoutError(this.label, what, checked.timeout, this.#snapshot());
     if (checked.timeout === 0) throw timedOut();
@@ -330,45 +275,6 @@ export abstract class Pool<C>
     if (signal?.aborted) throw new NpwsAbortedError(signal.reason);
   }
 
-  #checkOut(link: Link<C>): C {
-    if (link.isGone) this.forget(link);
-    else this.#used.add(link);
-    return link.checkOut();
-  }
-
-  /** Takes a link out of the store and closes it. */
-  #part(link: Link<C>, code: number, reason: string): void {
-    this.store.remove(link);
-    this.#unclaim(link);
-    if (link.isGone) {
-      this.forget(link);
-    } else {
-      this.#parting.add(link);
-      link.close(code, reason);
-    }
-    this.#changed();
-  }
-
-  /** Bytes wait for somebody who knows the ID, but not for ever, and not in any number. */
-  #expectClaim(link: Link<C>): void {
-    const give = (owed: Link<C>): void => {
-      this.#part(owed, UNCLAIMED, 'nobody took this connection');
-    };
-    this.#claims.set(
-      link,
-      this.clock.after(this.options.claimTimeout, () => {
-        give(link);
-      }),
-    );
-    const { oldestOwed } = this.store;
-    if (this.store.owed > this.options.maxCapacity && oldestOwed) give(oldestOwed);
-  }
-
-  #unclaim(link: Link<C>): void {
-    this.#claims.get(link)?.();
-    this.#claims.delete(link);
-  }
-
   #changed(): void {
     if (this.state === 'running') this.supply();
     this.tell('change');
@@ -377,7 +283,7 @@ export abstract class Pool<C>
   #snapshot(): PoolSnapshot {
     return {
       idle: this.active(),
-      used: this.#used.size,
+      used: this.custody.used,
       waiting: this.waiters.size,
       capacity: this.capacity(),
       lastError: this.lastFailure?.error ?? null,
@@ -387,23 +293,10 @@ export abstract class Pool<C>
 
   async #close(): Promise<void> {
     this.drain();
-    await this.#empty(this.options.drainTimeout);
-    const cause = new NpwsClosedError(this.label);
-    for (const link of this.#used) link.cut(cause);
-    await Promise.all([this.#empty(Infinity), this.release()]);
+    await this.custody.empty(this.options.drainTimeout);
+    this.custody.cutUsed(new NpwsClosedError(this.label));
+    await Promise.all([this.custody.empty(Infinity), this.release()]);
     this.state = 'closed';
     this.tell('close');
-  }
-
-  /** Resolves when no link is left, or after `ms`. */
-  #empty(ms: number): Promise<void> {
-    if (this.#used.size === 0 && this.#parting.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = ms === Infinity ? undefined : this.clock.after(ms, resolve);
-      this.#onEmpty = () => {
-        cancel?.();
-        resolve();
-      };
-    });
   }
 }

@@ -112,7 +112,7 @@ export class ServerPool<C> extends Pool<C> {
     if (link.id !== CONTROL_ID || !this.options.reserveControl || this.state !== 'running') return;
     // The lost control ID goes to the next connection. A client that is full would not dial one: make it.
     const idle = this.store.oldestIdle;
-    if (idle) this.evict(idle, 'the control connection is lost');
+    if (idle) this.custody.part(idle, 1000, 'the control connection is lost');
   }
 
   protected override stopSupply(): void {
@@ -186,7 +186,7 @@ export class ServerPool<C> extends Pool<C> {
       fill: (link) => {
         this.#reserved.delete(id);
         this.#issuer.spent(id);
-        if (this.state === 'draining' || this.state === 'closed') this.turnAway(link);
+        if (this.state === 'draining' || this.state === 'closed') this.custody.part(link, 1001, 'going away');
         else this.arrive(link);
       },
       release: () => {

@@ -13,7 +13,7 @@ import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
-import { createAdmission, type Refusal } from './admission.js';
+import { createAdmission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { plainAddress } from './ip-filter.js';
 import { WebSocketLink } from './link.js';
@@ -120,7 +120,8 @@ class Acceptor implements Listening {
   #createHttp(): HttpServer {
     const http = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
     http.on('request', (request, response) => {
-      const refusal = this.#judge(request) ?? { status: 400, reason: 'bad request' };
+      // A request that could pass but for its Connection header has not asked for an upgrade.
+      const refusal = this.#judge(request) ?? NO_UPGRADE;
       this.#note(refusal, request.socket);
       response.writeHead(refusal.status, headersOf(refusal)).end(refusal.reason);
     });

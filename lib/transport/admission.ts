@@ -9,6 +9,12 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export const NO_UPGRADE: Refusal = {
+  status: 426,
+  reason: 'upgrade required',
+  headers: { Upgrade: 'websocket' },
+};
+
 /**
  * Judges a request by everything but the pool's room. A wrong address comes first, so that a stranger learns nothing.
  * What is left to ask after that is whether there is a slot (503).
@@ -24,7 +30,7 @@ export function createAdmission(
     if (options.path !== undefined && url.split('?', 1)[0] !== options.path)
       return { status: 404, reason: 'not found' };
     if (headers.upgrade?.toLowerCase() !== 'websocket') {
-      return { status: 426, reason: 'upgrade required', headers: { Upgrade: 'websocket' } };
+      return NO_UPGRADE;
     }
     if (headers.origin !== undefined && !options.allowedOrigins.includes(headers.origin)) {
       return { status: 403, reason: 'origin not allowed' };

@@ -174,11 +174,9 @@ export class ClientPool<C> extends Pool<C> {
 
   /** How many dials are missing. A reserved control connection comes on top of the capacity. */
   #need(): number {
-    const missing = Math.max(
-      this.#capacity - this.store.idle,
-      Math.min(this.waiters.inLine, this.options.maxCapacity),
-    );
-    return missing + (this.#lacksControl() ? 1 : 0) - this.#inFlight.size;
+    const wanted = this.#capacity + (this.#lacksControl() ? 1 : 0);
+    const waiting = Math.min(this.waiters.inLine, this.options.maxCapacity);
+    return Math.max(wanted - this.store.idle, waiting) - this.#inFlight.size;
   }
 
   #lacksControl(): boolean {

@@ -1,0 +1,188 @@
+import type { Dial } from '../../lib/core/client-pool.js';
+import { ClientPool } from '../../lib/core/client-pool.js';
+import type { ConnectionId } from '../../lib/core/connection-id.js';
+import { type NpwsError, NpwsDialError, NpwsHandshakeError } from '../../lib/core/errors.js';
+import type { Link, LinkEnd, LinkKeeper } from '../../lib/core/link.js';
+import { type ClientPoolOptions, resolveOptions, type ServerPoolOptions } from '../../lib/core/options.js';
+import type { Random } from '../../lib/core/random.js';
+import { type Gate, ServerPool } from '../../lib/core/server-pool.js';
+import type { FakeClock } from './fake-clock.js';
+
+/** A link without a network. What an application gets to hold is the link itself. */
+export class StubLink implements Link<StubLink> {
+  keeper: LinkKeeper<Link<StubLink>> | null = null;
+  readonly peer = 'stub:1';
+  begun = false;
+  isGone = false;
+  isEnded = false;
+  /** How often it was handed out: more than once would be a bug. */
+  checkOuts = 0;
+  closedWith: number | null = null;
+  wasCut = false;
+
+  constructor(readonly id: ConnectionId) {}
+
+  get isLive(): boolean {
+    return !this.isEnded && this.closedWith === null && !this.wasCut;
+  }
+
+  checkOut(): this {
+    this.checkOuts++;
+    this.begun = false;
+    return this;
+  }
+
+  close(code: number): void {
+    this.closedWith ??= code;
+  }
+
+  cut(): void {
+    this.wasCut = true;
+  }
+
+  /** The peer begins to write before anybody took the link. */
+  begin(): void {
+    if (this.begun || this.checkOuts > 0 || !this.isLive) return;
+    this.begun = true;
+    this.keeper?.begun(this);
+  }
+
+  /** Nothing more comes: by a clean close, or not. */
+  end(clean: boolean): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    const end: LinkEnd = {
+      code: clean ? 1000 : 1006,
+      reason: '',
+      clean,
+      error: clean ? null : new Error('cut'),
+    };
+    this.keeper?.ended(this, end);
+  }
+
+  /** The socket is gone, as after every end. */
+  vanish(clean = false): void {
+    if (this.isGone) return;
+    this.end(clean);
+    this.isGone = true;
+    this.keeper?.gone(this);
+  }
+}
+
+/** A dial in flight, settled by hand. */
+export interface StubFlight {
+  readonly startedAt: number;
+  arrive(id: string): StubLink;
+  fail(error?: NpwsError): void;
+  /** The server answers 503. */
+  refuse(): void;
+}
+
+/** A client pool whose dials are settled by hand. */
+export class ClientRig {
+  readonly pool: ClientPool<StubLink>;
+  readonly flights = new Set<StubFlight>();
+  readonly links: StubLink[] = [];
+  /** When each dial began. */
+  readonly dials: number[] = [];
+
+  constructor(
+    readonly clock: FakeClock,
+    options: Partial<ClientPoolOptions> = {},
+    random: Random = () => 0x8000_0000,
+  ) {
+    const { client } = resolveOptions({ client: { address: 'stub:1', ...options } });
+    if (!client) throw new Error('no client options');
+    this.pool = new ClientPool('test', client, this.#dial, clock, random);
+  }
+
+  /** Settles all dials in flight with fresh links. */
+  arriveAll(nextId: () => string): void {
+    for (const flight of [...this.flights]) flight.arrive(nextId());
+  }
+
+  readonly #dial: Dial<StubLink> = (events) => {
+    this.dials.push(this.clock.now());
+    const settle = (): void => {
+      if (!this.flights.delete(flight)) throw new Error('this dial is settled already');
+    };
+    const flight: StubFlight = {
+      startedAt: this.clock.now(),
+      arrive: (id) => {
+        settle();
+        const link = new StubLink(id as ConnectionId);
+        this.links.push(link);
+        events.arrived(link);
+        return link;
+      },
+      fail: (error = new NpwsDialError('refused')) => {
+        settle();
+        events.failed(error);
+      },
+      refuse: () => {
+        settle();
+        events.failed(new NpwsHandshakeError('full', 503));
+      },
+    };
+    this.flights.add(flight);
+    return () => void this.flights.delete(flight);
+  };
+}
+
+/** A server pool that listens nowhere; `connect` lets a client in. */
+export class ServerRig {
+  readonly pool: ServerPool<StubLink>;
+  readonly links: StubLink[] = [];
+  isListening = false;
+  #gate: Gate<StubLink> | undefined;
+
+  constructor(
+    readonly clock: FakeClock,
+    options: Partial<ServerPoolOptions> = {},
+    random: Random = () => 0x8000_0000,
+    private readonly bind: () => Promise<void> = () => Promise.resolve(),
+  ) {
+    const { server } = resolveOptions({ server: { listen: { port: 0 }, ...options } });
+    if (!server) throw new Error('no server options');
+    this.pool = new ServerPool(
+      'test',
+      server,
+      async (gate) => {
+        await this.bind();
+        this.#gate = gate;
+        this.isListening = true;
+        return {
+          url: 'stub://',
+          address: { host: 'stub', port: 1 },
+          close: () => {
+            this.isListening = false;
+            return Promise.resolve();
+          },
+        };
+      },
+      clock,
+      random,
+    );
+  }
+
+  get gate(): Gate<StubLink> {
+    if (!this.#gate) throw new Error('not started');
+    return this.#gate;
+  }
+
+  /** Lets a client in, or returns null when there is no slot. */
+  connect(): StubLink | null {
+    const slot = this.gate.reserve();
+    if (!slot) return null;
+    const link = new StubLink(slot.id);
+    this.links.push(link);
+    slot.fill(link);
+    return link;
+  }
+}
+
+/** Fresh IDs, none of them the control ID. */
+export function idSource(): () => string {
+  let next = 1;
+  return () => (next++).toString(16).padStart(8, '0');
+}

@@ -137,9 +137,8 @@ export class ClientPool<C> extends Pool<C> {
   #round(): void {
     const { minCapacity, maxCapacity, minInterval, maxInterval } = this.options;
     const before = { capacity: this.#capacity, interval: this.#interval };
-    if (this.#lastRound !== undefined) {
-      this.#capacity = adjustCapacity(this.#capacity, this.#created, { min: minCapacity, max: maxCapacity });
-    }
+    // Before the first round nothing was created, and the capacity is at its minimum already.
+    this.#capacity = adjustCapacity(this.#capacity, this.#created, { min: minCapacity, max: maxCapacity });
     this.#interval = adjustInterval(this.#interval, this.store.idle, this.#capacity, {
       min: minInterval,
       max: maxInterval,

@@ -43,8 +43,8 @@ describe('an idle connection', () => {
     await rig.pool.start();
     const any = rig.pool.incomingGet(500).catch((error: unknown) => (error as { code: string }).code);
     const named = rig.pool.outgoingGet('00000001');
-    rig.pool.on('connect', () => undefined);
-    const link = [...rig.flights][0]?.arrive('00000001');
+    const link = [...rig.flights][0]?.arrive('00000001', true);
+    [...rig.flights][0]?.arrive('00000002', true);
     expect(await named).toBe(link);
     rig.clock.advance(500);
     expect(await any).toBe('ERR_NPWS_TIMEOUT');

@@ -5,7 +5,7 @@ import { type NpwsError, NpwsDialError, NpwsHandshakeError } from '../../lib/cor
 import type { Link, LinkEnd, LinkKeeper } from '../../lib/core/link.js';
 import { type ClientPoolOptions, resolveOptions, type ServerPoolOptions } from '../../lib/core/options.js';
 import type { Random } from '../../lib/core/random.js';
-import { type Gate, ServerPool } from '../../lib/core/server-pool.js';
+import { type Gate, ServerPool, type Slot } from '../../lib/core/server-pool.js';
 import type { FakeClock } from './fake-clock.js';
 
 /** A link without a network. What an application gets to hold is the link itself. */
@@ -17,6 +17,8 @@ export class StubLink implements Link<StubLink> {
   isEnded = false;
   /** How often it was handed out: more than once would be a bug. */
   checkOuts = 0;
+  /** Whether only what it had left was handed out. */
+  wasGoneAtCheckOut = false;
   closedWith: number | null = null;
   wasCut = false;
 
@@ -28,6 +30,7 @@ export class StubLink implements Link<StubLink> {
 
   checkOut(): this {
     this.checkOuts++;
+    this.wasGoneAtCheckOut = this.isGone;
     this.begun = false;
     return this;
   }
@@ -72,7 +75,8 @@ export class StubLink implements Link<StubLink> {
 /** A dial in flight, settled by hand. */
 export interface StubFlight {
   readonly startedAt: number;
-  arrive(id: string): StubLink;
+  /** The server has named the link; with `begun` bytes came along with the ID. */
+  arrive(id: string, begun?: boolean): StubLink;
   fail(error?: NpwsError): void;
   /** The server answers 503. */
   refuse(): void;
@@ -108,9 +112,10 @@ export class ClientRig {
     };
     const flight: StubFlight = {
       startedAt: this.clock.now(),
-      arrive: (id) => {
+      arrive: (id, begun = false) => {
         settle();
         const link = new StubLink(id as ConnectionId);
+        link.begun = begun;
         this.links.push(link);
         events.arrived(link);
         return link;
@@ -173,7 +178,11 @@ export class ServerRig {
   /** Lets a client in, or returns null when there is no slot. */
   connect(): StubLink | null {
     const slot = this.gate.reserve();
-    if (!slot) return null;
+    return slot ? this.fill(slot) : null;
+  }
+
+  /** The connection of a slot has come about. */
+  fill(slot: Slot<StubLink>): StubLink {
     const link = new StubLink(slot.id);
     this.links.push(link);
     slot.fill(link);

@@ -1,0 +1,128 @@
+import { describe, expect, it } from '@jest/globals';
+import type { PoolStats } from '../../lib/core/stats.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { ClientRig, idSource, ServerRig } from '../support/stub-link.js';
+
+describe('stats', () => {
+  it('tell every number of a client', async () => {
+    const rig = new ClientRig(new FakeClock(), {
+      minCapacity: 4,
+      maxCapacity: 8,
+      minInterval: 200,
+      maxInterval: 900,
+    });
+    await rig.pool.start();
+    rig.arriveAll(idSource());
+    await rig.pool.incomingGet(0);
+    void rig.pool.outgoingGet('000000ff');
+    expect(rig.pool.stats()).toEqual({
+      role: 'client',
+      name: 'test',
+      state: 'running',
+      active: 3,
+      owed: 0,
+      used: 1,
+      connecting: 0,
+      waiting: 1,
+      capacity: 4,
+      minCapacity: 4,
+      maxCapacity: 8,
+      interval: 200,
+      utilization: 0.75,
+      errors: 0,
+      rejected: 0,
+      evicted: 0,
+      lastDialError: null,
+    });
+  });
+
+  it('tell how long ago the last dial failed', async () => {
+    const rig = new ClientRig(new FakeClock());
+    await rig.pool.start();
+    [...rig.flights][0]?.fail();
+    rig.clock.advance(50);
+    expect(rig.pool.stats().lastDialError).toEqual({ code: 'ERR_NPWS_DIAL', message: 'refused', age: 50 });
+  });
+
+  it('come as a stream: at once, at most ten times a second, and to its end', async () => {
+    const rig = new ClientRig(new FakeClock(), { minCapacity: 5, maxCapacity: 5 });
+    await rig.pool.start();
+    const seen: PoolStats[] = [];
+    let isComplete = false;
+    rig.pool.stats$.subscribe({ next: (stats) => seen.push(stats), complete: () => (isComplete = true) });
+    expect(seen).toHaveLength(1);
+    rig.arriveAll(idSource());
+    expect(seen).toHaveLength(1);
+    rig.clock.advance(100);
+    expect(seen.map(({ active }) => active)).toEqual([0, 5]);
+    rig.clock.advance(500);
+    expect(seen).toHaveLength(2);
+    const closing = rig.pool.close();
+    for (const link of rig.links) link.vanish(true);
+    await closing;
+    expect(seen.at(-1)?.state).toBe('closed');
+    expect(isComplete).toBe(true);
+    expect(rig.clock.pending).toBe(0);
+    expect(rig.pool.listenerCount('change')).toBe(0);
+  });
+
+  it('stop when nobody subscribes any more', async () => {
+    const rig = new ClientRig(new FakeClock());
+    const subscription = rig.pool.stats$.subscribe();
+    subscription.unsubscribe();
+    expect(rig.clock.pending).toBe(0);
+    expect(rig.pool.listenerCount('change')).toBe(0);
+    await rig.pool.close();
+  });
+});
+
+describe('health', () => {
+  it('of a client is down before the start, while its dials fail, and when they are stale', async () => {
+    const rig = new ClientRig(new FakeClock());
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'not started' });
+    await rig.pool.start();
+    expect(rig.pool.health().up).toBe(true);
+    rig.clock.advance(5_000);
+    expect(rig.pool.health().up).toBe(true);
+    rig.clock.advance(1);
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'no connection' });
+    [...rig.flights][0]?.fail();
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'refused' });
+    rig.clock.advance(100);
+    [...rig.flights][0]?.arrive('00000001');
+    expect(rig.pool.health()).toEqual({ up: true, reason: null });
+    expect(rig.pool.errorCount()).toBe(1);
+    await rig.pool.incomingGet(0);
+    rig.clock.advance(60_000);
+    [...rig.flights][0]?.fail();
+    // A connection in use is a live one.
+    expect(rig.pool.health().up).toBe(true);
+  });
+
+  it('is down when more errors were counted than maxErrors, until they are reset', async () => {
+    const rig = new ClientRig(new FakeClock(), { maxErrors: 1 });
+    await rig.pool.start();
+    [...rig.flights][0]?.arrive('00000001');
+    rig.pool.addError();
+    expect(rig.pool.health().up).toBe(true);
+    rig.pool.addError();
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'too many errors' });
+    rig.pool.resetError();
+    expect(rig.pool.health().up).toBe(true);
+  });
+
+  it('of a server is down until it listens, and again when it does not', async () => {
+    const rig = new ServerRig(new FakeClock());
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'not listening' });
+    await rig.pool.start();
+    expect(rig.pool.health().up).toBe(true);
+    for (let stranger = 0; stranger < 100; stranger++) rig.gate.rejected(403, 'unauthorized', 'x');
+    expect(rig.pool.health().up).toBe(true);
+    rig.gate.stopped();
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'not listening' });
+    rig.pool.drain();
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'draining' });
+    await rig.pool.close();
+    expect(rig.pool.health()).toEqual({ up: false, reason: 'closed' });
+  });
+});

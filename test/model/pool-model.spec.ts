@@ -1,0 +1,282 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { NpwsError, type NpwsErrorCode } from '../../lib/core/errors.js';
+import type { Pool } from '../../lib/core/pool.js';
+import type { Slot } from '../../lib/core/server-pool.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { ClientRig, ServerRig, type StubLink } from '../support/stub-link.js';
+import { free, type Get, INVARIANTS, waiting, type World } from './invariants.js';
+
+/** What may happen to a pool. `at` picks one of the things that it may happen to. */
+type Action =
+  | { readonly do: 'start' | 'flush' | 'drain' | 'close' }
+  | {
+      readonly do: 'get';
+      readonly id: string | undefined;
+      readonly timeout: number;
+      readonly signal: boolean;
+    }
+  | { readonly do: 'abort' | 'begin' | 'endCleanly' | 'cut' | 'vanish'; readonly at: number }
+  | { readonly do: 'advance'; readonly ms: number }
+  | { readonly do: 'arrive'; readonly at: number; readonly id: string; readonly begun: boolean }
+  | { readonly do: 'fail' | 'refuse'; readonly at: number }
+  | { readonly do: 'connect' | 'reserve' }
+  | { readonly do: 'fill' | 'release'; readonly at: number };
+
+const ids = fc.constantFrom('00000000', '00000001', '00000002', '00000003', '00000004', '00000005');
+const at = fc.nat({ max: 20 });
+const rarely = fc.nat({ max: 9 }).map((drawn) => drawn === 0);
+
+const common = [
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('get' as const), id: fc.option(ids, { nil: undefined }), timeout: fc.constantFrom(0, 50, 700, 5_000, Infinity), signal: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('begin', 'endCleanly', 'cut', 'vanish', 'abort'), at }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(0, 1, 50, 100, 1_000, 30_000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('flush' as const, 'start' as const) }) },
+]; // prettier-ignore
+
+const ending = {
+  weight: 1,
+  arbitrary: fc.record({ do: fc.constantFrom('drain' as const, 'close' as const) }),
+};
+
+const clientActions = fc.array(
+  fc.oneof(
+    ...(common as fc.WeightedArbitrary<Action>[]),
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('arrive' as const), at, id: ids, begun: rarely }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('fail' as const, 'refuse' as const), at }) },
+    ending,
+  ),
+  { maxLength: 60 },
+);
+
+const serverActions = fc.array(
+  fc.oneof(
+    ...(common as fc.WeightedArbitrary<Action>[]),
+    { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('connect' as const, 'reserve' as const) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('fill' as const, 'release' as const), at }) },
+    ending,
+  ),
+  { maxLength: 60 },
+);
+
+const EXPECTED_FAILURES: readonly NpwsErrorCode[] = [
+  'ERR_NPWS_TIMEOUT',
+  'ERR_NPWS_ABORTED',
+  'ERR_NPWS_DRAINING',
+  'ERR_NPWS_CLOSED',
+  'ERR_NPWS_TOO_MANY_WAITERS',
+];
+
+/** Lets promises settle. None of the pool's own work waits for anything but promises and the fake clock. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await Promise.resolve();
+}
+
+/** Does what actions say to a pool, whichever its role, and checks every invariant after each. */
+class Run {
+  readonly world: World;
+  readonly #gets: Get[] = [];
+  readonly #aborts: AbortController[] = [];
+  readonly #slots: Slot<StubLink>[] = [];
+  readonly #unexpected: unknown[] = [];
+
+  constructor(
+    private readonly pool: Pool<StubLink>,
+    private readonly clock: FakeClock,
+    private readonly rig: ClientRig | ServerRig,
+    reserveControl: boolean,
+  ) {
+    const slots = this.#slots;
+    this.world = {
+      pool,
+      links: rig.links,
+      gets: this.#gets,
+      get promised(): string[] {
+        return slots.map(({ id }) => id);
+      },
+      get inFlight(): number {
+        return rig instanceof ClientRig ? rig.flights.size : 0;
+      },
+      reserveControl,
+      maxCapacity: pool.stats().maxCapacity,
+      before: { free: [], waiting: [] },
+    };
+  }
+
+  async do(actions: readonly Action[]): Promise<void> {
+    for (const action of actions) {
+      this.world.before = { free: free(this.world), waiting: waiting(this.world) };
+      this.#act(action);
+      await settle();
+      this.#check(JSON.stringify(action));
+    }
+    await this.#finish();
+  }
+
+  #act(action: Action): void {
+    const pick = <T>(things: Iterable<T>, index: number): T | undefined => {
+      const list = [...things];
+      return list[index % Math.max(list.length, 1)];
+    };
+    const { rig, pool } = this;
+    switch (action.do) {
+      case 'start':
+        void pool.start().catch(() => undefined);
+        break;
+      case 'flush':
+        pool.flush();
+        break;
+      case 'drain':
+        pool.drain();
+        break;
+      case 'close':
+        void pool.close();
+        break;
+      case 'get':
+        this.#get(action.id, action.timeout, action.signal);
+        break;
+      case 'abort':
+        pick(this.#aborts, action.at)?.abort();
+        break;
+      case 'begin':
+        pick(rig.links, action.at)?.begin();
+        break;
+      case 'endCleanly':
+        pick(rig.links, action.at)?.end(true);
+        break;
+      case 'cut':
+        pick(rig.links, action.at)?.end(false);
+        break;
+      case 'vanish':
+        pick(rig.links, action.at)?.vanish();
+        break;
+      case 'advance':
+        this.clock.advance(action.ms);
+        break;
+      case 'arrive':
+        if (rig instanceof ClientRig) pick(rig.flights, action.at)?.arrive(action.id, action.begun);
+        break;
+      case 'fail':
+        if (rig instanceof ClientRig) pick(rig.flights, action.at)?.fail();
+        break;
+      case 'refuse':
+        if (rig instanceof ClientRig) pick(rig.flights, action.at)?.refuse();
+        break;
+      case 'connect':
+        if (rig instanceof ServerRig && rig.isListening) rig.connect();
+        break;
+      case 'reserve': {
+        const slot = rig instanceof ServerRig && rig.isListening ? rig.gate.reserve() : undefined;
+        if (slot) this.#slots.push(slot);
+        break;
+      }
+      case 'fill':
+      case 'release': {
+        const slot = pick(this.#slots, action.at);
+        if (!slot || !(rig instanceof ServerRig)) break;
+        this.#slots.splice(this.#slots.indexOf(slot), 1);
+        if (action.do === 'fill') rig.fill(slot);
+        else slot.release();
+        break;
+      }
+    }
+  }
+
+  #get(id: string | undefined, timeout: number, hasSignal: boolean): void {
+    const get: Get = { id, settled: 0, link: null };
+    this.#gets.push(get);
+    const controller = new AbortController();
+    if (hasSignal) this.#aborts.push(controller);
+    const wait = hasSignal ? { timeout, signal: controller.signal } : { timeout };
+    const promise = id === undefined ? this.pool.incomingGet(wait) : this.pool.outgoingGet(id, wait);
+    promise.then(
+      (link) => {
+        get.settled++;
+        get.link = link;
+        // Handing out what is known to be dead would be a bug; what a peer wrote before a clean end is alive.
+        if (link.wasCut || (link.closedWith !== null && !link.isGone))
+          this.#unexpected.push(`${link.id} was dead`);
+      },
+      (error: unknown) => {
+        get.settled++;
+        if (!(error instanceof NpwsError) || !EXPECTED_FAILURES.includes(error.code))
+          this.#unexpected.push(error);
+      },
+    );
+  }
+
+  #check(after: string): void {
+    expect(this.#unexpected).toEqual([]);
+    for (const [name, invariant] of Object.entries(INVARIANTS)) {
+      const problem = invariant(this.world);
+      if (problem) throw new Error(`${name}: ${problem}, after ${after}`);
+    }
+  }
+
+  /** I13, I14: closes, twice, and looks for anything left. */
+  async #finish(): Promise<void> {
+    const closing = this.pool.close();
+    expect(this.pool.close()).toBe(closing);
+    expect(this.pool.flush()).toBe(0);
+    for (const slot of this.#slots.splice(0)) slot.release();
+    await settle();
+    this.clock.advance(60_000);
+    await settle();
+    for (const link of this.rig.links) if (link.keeper) link.vanish(true);
+    await settle();
+    await closing;
+    this.#check('close');
+    expect(waiting(this.world)).toEqual([]);
+    expect(free(this.world)).toEqual([]);
+    expect(this.world.inFlight).toBe(0);
+    expect(this.clock.pending).toBe(0);
+    const { active, owed, used, connecting } = this.pool.stats();
+    expect({ active, owed, used, connecting }).toEqual({ active: 0, owed: 0, used: 0, connecting: 0 });
+  }
+}
+
+const settings = fc.record({
+  reserveControl: fc.boolean(),
+  maxCapacity: fc.integer({ min: 1, max: 6 }),
+  maxWaiters: fc.constantFrom(3, 100),
+  draws: fc.array(fc.nat({ max: 0xffff_ffff }), { minLength: 1, maxLength: 20 }),
+});
+
+/** Few different numbers, so that IDs collide. */
+function randomFrom(draws: readonly number[]): () => number {
+  let next = 0;
+  return () => (draws[next++ % draws.length] ?? 0) % 9;
+}
+
+describe('whatever happens to it', () => {
+  it('a client pool keeps its invariants', async () => {
+    await fc.assert(
+      fc.asyncProperty(settings, clientActions, async ({ draws, ...options }, actions) => {
+        const clock = new FakeClock();
+        const client = {
+          ...options,
+          minCapacity: 1,
+          minInterval: 100,
+          maxInterval: 1_000,
+          claimTimeout: 2_000,
+        };
+        const rig = new ClientRig(clock, client, () => draws[0] ?? 0);
+        await rig.pool.start();
+        await new Run(rig.pool, clock, rig, options.reserveControl).do(actions);
+      }),
+      { numRuns: 3_000 },
+    );
+  }, 60_000);
+
+  it('a server pool keeps its invariants', async () => {
+    await fc.assert(
+      fc.asyncProperty(settings, serverActions, async ({ draws, ...options }, actions) => {
+        const clock = new FakeClock();
+        const rig = new ServerRig(clock, { ...options, claimTimeout: 2_000 }, randomFrom(draws));
+        await rig.pool.start();
+        await new Run(rig.pool, clock, rig, options.reserveControl).do(actions);
+      }),
+      { numRuns: 3_000 },
+    );
+  }, 60_000);
+});

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Mutant, MUTANTS } from './mutants.js';
+
+// Plants one bug after the other in a copy of the project. A bug that no test finds, or that can't be planted, fails.
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const COPIED = ['lib', 'test', 'sample', 'jest.config.ts', 'package.json', 'tsconfig.json'];
+
+interface Verdict {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+const copy = await mkdtemp(join(tmpdir(), 'npws-mutants-'));
+const complaints: string[] = [];
+try {
+  for (const item of COPIED) await cp(join(ROOT, item), join(copy, item), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  const patterns = [...new Set(MUTANTS.flatMap(({ killedBy }) => killedBy))];
+  const healthy = await runTests(patterns);
+  if (healthy.failed > 0 || healthy.passed === 0) throw new Error('the tests fail without a planted bug');
+  for (const mutant of MUTANTS) await tryMutant(mutant);
+} finally {
+  await rm(copy, { recursive: true });
+}
+console.log(`\n${MUTANTS.length - complaints.length} of ${MUTANTS.length} planted bugs were found`);
+for (const complaint of complaints) console.error(complaint);
+if (complaints.length > 0) process.exitCode = 1;
+
+async function tryMutant({ name, file, find, replace, killedBy }: Mutant): Promise<void> {
+  const start = performance.now();
+  const path = join(copy, file);
+  const original = await readFile(path, 'utf8');
+  const places = original.split(find).length - 1;
+  let result = `its patch fits ${places} places instead of 1`;
+  if (places === 1) {
+    await writeFile(
+      path,
+      original.replace(find, () => replace),
+    );
+    const { failed } = await runTests(killedBy);
+    await writeFile(path, original);
+    result = failed > 0 ? 'found' : 'SURVIVED';
+  }
+  if (result !== 'found') complaints.push(`${file}: ${name}: ${result}`);
+  console.log(
+    `${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${result.padEnd(9)} ${name}`,
+  );
+}
+
+/** Runs the test files that match. Tests that can't even be loaded count as neither passed nor failed. */
+async function runTests(patterns: readonly string[]): Promise<Verdict> {
+  const report = join(copy, 'report.json');
+  await rm(report, { force: true });
+  const jest = spawn(
+    process.execPath,
+    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', '--json', `--outputFile=${report}`, ...patterns],
+    { cwd: copy, stdio: 'ignore', timeout: 60_000 },
+  ); // prettier-ignore
+  const [code] = (await once(jest, 'exit')) as [number | null];
+  // A bug may be bad enough to take the whole run down before it can report.
+  if (code !== 0 && !existsSync(report)) return { passed: 0, failed: 1 };
+  const { numPassedTests, numFailedTests } = JSON.parse(await readFile(report, 'utf8')) as Record<
+    string,
+    number
+  >;
+  return { passed: numPassedTests ?? 0, failed: numFailedTests ?? 0 };
+}

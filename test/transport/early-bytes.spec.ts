@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { EarlyBytes } from '../../lib/transport/early-bytes.js';
+import { IdReader } from '../../lib/transport/handshake.js';
+
+describe('bytes before check-out', () => {
+  it('are handed over whole and in order, once', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 20 }), { maxLength: 300 }),
+        (messages) => {
+          const early = new EarlyBytes();
+          for (const message of messages) early.add(Buffer.from(message));
+          expect(early.isEmpty).toBe(messages.length === 0);
+          expect(Buffer.concat(early.takeAll())).toEqual(Buffer.concat(messages));
+          expect(early.takeAll()).toEqual([]);
+          expect(early.isEmpty).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('make the peer wait at 64 KiB', () => {
+    const early = new EarlyBytes();
+    expect(early.add(Buffer.alloc(65_535))).toBe(true);
+    expect(early.add(Buffer.alloc(1))).toBe(false);
+  });
+
+  it('are put together when they come in many small messages', () => {
+    const early = new EarlyBytes();
+    for (let byte = 0; byte < 60_000; byte++) early.add(Buffer.from([byte % 256]));
+    expect(early.takeAll().length).toBeLessThan(100);
+  });
+});
+
+describe('the ID', () => {
+  it('is the first 4 bytes of the stream, however they are cut into messages', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 4, maxLength: 12 }),
+        fc.array(fc.nat({ max: 12 })),
+        (stream, cuts) => {
+          const bytes = Buffer.from(stream);
+          const ends = [...new Set([...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort(
+            (a, b) => a - b,
+          );
+          const reader = new IdReader();
+          let start = 0;
+          for (const end of ends) {
+            const found = reader.read(bytes.subarray(start, end));
+            expect(found !== undefined).toBe(end >= 4);
+            if (found) {
+              expect(found.id).toBe(bytes.toString('hex', 0, 4));
+              expect(found.rest).toEqual(bytes.subarray(4, end));
+              return;
+            }
+            start = end;
+          }
+        },
+      ),
+    );
+  });
+});

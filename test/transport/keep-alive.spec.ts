@@ -1,0 +1,195 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { PingMode } from '../../lib/core/options.js';
+import { KeepAlive } from '../../lib/transport/keep-alive.js';
+import { FakeClock } from '../support/fake-clock.js';
+
+const PERIOD = 10_000;
+const PONG_DEADLINE = 10_000;
+
+/** An idle link and its peer. */
+class Idle {
+  readonly clock = new FakeClock();
+  readonly pings: number[] = [];
+  bytes = 0;
+  isPaused = false;
+  lostAt: number | null = null;
+  /** How long the peer takes to answer a ping; null: never. */
+  answersAfter: number | null = 1;
+  readonly watch: KeepAlive;
+
+  constructor(mode: PingMode = 'auto', random: () => number = () => 0x8000_0000, period = PERIOD) {
+    this.watch = new KeepAlive(
+      {
+        bytesRead: () => this.bytes,
+        isPaused: () => this.isPaused,
+        ping: () => {
+          this.#ping();
+        },
+        lost: () => {
+          this.lostAt ??= this.clock.now();
+          this.watch.stop();
+        },
+      },
+      { period, mode },
+      this.clock,
+      random,
+    );
+    this.watch.start();
+  }
+
+  /** Bytes that the kernel holds are read: called after a stall. */
+  pong(): void {
+    this.bytes += 2;
+    this.watch.ponged();
+  }
+
+  #ping(): void {
+    this.pings.push(this.clock.now());
+    if (this.answersAfter === null) return;
+    this.clock.after(this.answersAfter, () => {
+      this.pong();
+    });
+  }
+}
+
+describe('an idle connection', () => {
+  it('is pinged early once, to learn whether its peer answers while idle', () => {
+    const idle = new Idle();
+    idle.clock.advance(1_000);
+    expect(idle.pings).toHaveLength(1);
+  });
+
+  it('whose peer answers is pinged whenever it has been quiet for a period, and no more often', () => {
+    const idle = new Idle();
+    idle.clock.advance(1_000);
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.pings.length).toBeGreaterThanOrEqual(10);
+    expect(idle.pings.length).toBeLessThanOrEqual(14);
+    expect(idle.lostAt).toBeNull();
+  });
+
+  it('is not pinged while its peer sends by itself', () => {
+    const idle = new Idle();
+    idle.clock.advance(1_000);
+    for (let second = 0; second < 100; second++) {
+      idle.clock.advance(1_000);
+      idle.watch.heard();
+    }
+    expect(idle.pings).toHaveLength(1);
+  });
+
+  it('whose peer never answers gets that one ping and is left to TCP keep-alive', () => {
+    const idle = new Idle();
+    idle.answersAfter = null;
+    idle.clock.advance(100 * PERIOD);
+    expect(idle.pings).toHaveLength(1);
+    expect(idle.lostAt).toBeNull();
+  });
+
+  it('whose peer has answered and is cut off is lost within a period, the deadline and half a second', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 0xffff_ffff }), fc.integer({ min: 2_000, max: 60_000 }), (draw, cutAt) => {
+        const idle = new Idle('auto', () => draw);
+        idle.clock.advance(cutAt);
+        idle.answersAfter = null;
+        // A pong that was on its way still comes.
+        idle.clock.advance(PERIOD + PONG_DEADLINE + 500);
+        expect(idle.lostAt).not.toBeNull();
+      }),
+    );
+  });
+
+  it('is never given up because our own event loop stood still', () => {
+    let stalls = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 12_000 }), fc.integer({ min: 50, max: 5_000 })), {
+          minLength: 1,
+          maxLength: 20,
+        }),
+        (steps) => {
+          const idle = new Idle();
+          idle.clock.advance(2_000);
+          for (const [run, stall] of steps) {
+            idle.clock.advance(run);
+            const pinged = idle.pings.length;
+            // Timers run before sockets are read, so a pong that came meanwhile is seen only afterwards.
+            idle.answersAfter = null;
+            idle.clock.stall(stall);
+            idle.clock.advance(0);
+            stalls++;
+            if (idle.pings.length > pinged) idle.pong();
+            idle.answersAfter = 1;
+            idle.pong();
+          }
+          expect(idle.lostAt).toBeNull();
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+    expect(stalls).toBeGreaterThan(5_000);
+  });
+
+  it.each([1, 100, 5_000, 9_900])('whose peer answers after %p ms stays', (delay) => {
+    const idle = new Idle();
+    idle.clock.advance(2_000);
+    idle.answersAfter = delay;
+    idle.clock.advance(20 * PERIOD);
+    expect(idle.lostAt).toBeNull();
+  });
+
+  it('is not pinged while it was us who stopped reading', () => {
+    const idle = new Idle();
+    idle.clock.advance(2_000);
+    idle.isPaused = true;
+    idle.answersAfter = null;
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.pings).toHaveLength(1);
+    expect(idle.lostAt).toBeNull();
+  });
+
+  it('spreads its pings: ten thousand links do not send at once', () => {
+    const buckets = new Map<number, number>();
+    let draw = 0;
+    for (let link = 0; link < 10_000; link++) {
+      const idle = new Idle('auto', () => (draw = (draw * 1_103_515_245 + 12_345) % 0x1_0000_0000));
+      idle.clock.advance(1_000);
+      idle.clock.advance(PERIOD);
+      const second = idle.pings[1] ?? NaN;
+      const bucket = Math.floor(second / 100);
+      buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1);
+    }
+    expect(Math.max(...buckets.values())).toBeLessThan(1_000);
+  });
+
+  it("with 'off' is never pinged", () => {
+    const idle = new Idle('off');
+    idle.clock.advance(100 * PERIOD);
+    expect(idle.pings).toEqual([]);
+    expect(idle.clock.pending).toBe(0);
+  });
+});
+
+describe('a connection in use', () => {
+  it('is watched no more', () => {
+    const idle = new Idle();
+    idle.clock.advance(2_000);
+    idle.watch.inUse();
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.pings).toHaveLength(1);
+    expect(idle.clock.pending).toBe(0);
+  });
+
+  it("with 'always' is pinged on, for the proxies, but not held to pongs", () => {
+    const idle = new Idle('always');
+    idle.clock.advance(2_000);
+    idle.watch.inUse();
+    idle.answersAfter = null;
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.pings.length).toBeGreaterThanOrEqual(10);
+    expect(idle.lostAt).toBeNull();
+    idle.watch.stop();
+    expect(idle.clock.pending).toBe(0);
+  });
+});

@@ -35,7 +35,7 @@ export function createClientPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ClientPool<PoolConnection> {
   const { client } = resolveOptions({ client: options });
-  return closedBy(signal, buildClientPool(name, client as ResolvedClientOptions));
+  return standAlone(signal, buildClientPool(name, client as ResolvedClientOptions));
 }
 
 /**
@@ -47,7 +47,7 @@ export function createServerPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ServerPool<PoolConnection> {
   const { server } = resolveOptions({ server: options });
-  return closedBy(signal, buildServerPool(name, server as ResolvedServerOptions));
+  return standAlone(signal, buildServerPool(name, server as ResolvedServerOptions));
 }
 
 /** Joins the client's core to the wire. */
@@ -65,15 +65,17 @@ const drawn = new Uint32Array(1);
 /** IDs are what one end knows a connection by: they must not be guessable. */
 const random32: Random = () => randomFillSync(drawn)[0] as number;
 
-function closedBy<P extends Pool<PoolConnection>>(signal: AbortSignal | undefined, pool: P): P {
-  if (!signal) return pool;
+/** Does for a pool what Nest would do: ends it with its owner, and lets its warnings be seen. */
+function standAlone<P extends Pool<PoolConnection>>(signal: AbortSignal | undefined, pool: P): P {
+  pool.on('warning', (message) => {
+    const isHeard = pool.listenerCount('warning') > 1;
+    if (!isHeard) process.emitWarning(`${pool.role} pool '${pool.name}': ${message}`, 'NpwsWarning');
+  });
   const close = (): void => void pool.close();
-  if (signal.aborted) close();
-  else {
-    signal.addEventListener('abort', close, { once: true });
-    pool.once('close', () => {
-      signal.removeEventListener('abort', close);
-    });
-  }
+  if (signal?.aborted) close();
+  signal?.addEventListener('abort', close, { once: true });
+  pool.once('close', () => {
+    signal?.removeEventListener('abort', close);
+  });
   return pool;
 }

@@ -11,6 +11,8 @@ const FIRST_PAUSE = 100;
 export class Backoff {
   readonly since: number;
   #tries = 1;
+  /** Pauses since the beginning or the last restart. */
+  #pauses = 0;
   #isProbing = false;
   #pause: Cancel | undefined;
 
@@ -46,12 +48,19 @@ export class Backoff {
     this.#wait();
   }
 
+  /** Begins with short pauses again, unless the probe is under way already. */
+  restart(): void {
+    this.#pauses = 0;
+    if (!this.#isProbing) this.#wait();
+  }
+
   cancel(): void {
     this.#pause?.();
   }
 
   #wait(): void {
-    const pause = Math.min(FIRST_PAUSE * 2 ** Math.min(this.#tries - 1, 30), this.max);
+    const pause = Math.min(FIRST_PAUSE * 2 ** Math.min(this.#pauses++, 30), this.max);
+    this.#pause?.();
     this.#pause = this.clock.after(pause / 2 + between(this.random, 0, pause / 2), () => {
       this.#pause = undefined;
       this.probe();

@@ -39,6 +39,8 @@ export class ClientPool<C> extends Pool<C> {
   /** The live connection that bears the control ID, whoever holds it. */
   #control: Link<C> | undefined;
   #outage: Backoff | undefined;
+  /** How many were idle when the server last said that it is full. */
+  #idleWhenFull: number | undefined;
   #lastRound: number | undefined;
   #nextRound: { at: number; cancel: Cancel } | undefined;
 
@@ -66,7 +68,7 @@ export class ClientPool<C> extends Pool<C> {
 
   override flush(): number {
     const closed = super.flush();
-    if (this.state === 'running') this.#refill();
+    this.#refill();
     return closed;
   }
 
@@ -110,6 +112,7 @@ export class ClientPool<C> extends Pool<C> {
   /** Wakes the manager when the pool is hungry, but no sooner than `minInterval` after its last round. */
   protected override supply(): void {
     if (this.#outage) {
+      this.#hurryIfThereIsRoom(this.#outage);
       if (this.#outage.isDue) this.#refill();
       return;
     }
@@ -135,6 +138,8 @@ export class ClientPool<C> extends Pool<C> {
 
   /** One round of NPWS's manager: adjust to what the last one brought, dial what is missing, pause. */
   #round(): void {
+    // A listener may have closed the pool before its first round.
+    if (this.state !== 'running') return;
     const { minCapacity, maxCapacity, minInterval, maxInterval } = this.options;
     const before = { capacity: this.#capacity, interval: this.#interval };
     // Before the first round nothing was created, and the capacity is at its minimum already.
@@ -145,14 +150,15 @@ export class ClientPool<C> extends Pool<C> {
     });
     this.#created = 0;
     this.#lastRound = this.clock.now();
-    if (this.#capacity !== before.capacity || this.#interval !== before.interval) {
-      this.tell('adjust', { capacity: this.#capacity, interval: this.#interval });
-      this.tell('change');
-    }
     this.#nextRound?.cancel();
     this.#nextRound = undefined;
     this.#schedule(this.#lastRound + this.#interval);
     this.#refill();
+    // Told last: a listener may close the pool.
+    if (this.#capacity !== before.capacity || this.#interval !== before.interval) {
+      this.tell('adjust', { capacity: this.#capacity, interval: this.#interval });
+      this.tell('change');
+    }
   }
 
   /** Has the next round at this time, unless it is due sooner. */
@@ -163,6 +169,13 @@ export class ClientPool<C> extends Pool<C> {
       this.#round();
     });
     this.#nextRound = { at, cancel };
+  }
+
+  /** A full server has room again when connections of ours were taken since it said so. */
+  #hurryIfThereIsRoom(outage: Backoff): void {
+    if (this.#idleWhenFull === undefined || this.store.idle >= this.#idleWhenFull) return;
+    this.#idleWhenFull = this.store.idle;
+    outage.restart();
   }
 
   /** Few are idle, or somebody waits for one that only a dial can bring. */
@@ -183,21 +196,25 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   #refill(): void {
+    if (this.state !== 'running') return;
     this.#planned = this.#need();
     this.#pump();
   }
 
   /** Starts planned dials as far as there is room: one probe at a time while the server is down. */
   #pump(): void {
+    const before = this.#inFlight.size;
     while (this.#planned > 0 && this.#inFlight.size < this.options.maxConcurrentDials) {
-      if (this.#outage && !this.#outage.isDue) return;
+      if (this.#outage && !this.#outage.isDue) break;
       this.#outage?.probing();
       this.#planned--;
-      this.#dialOne(this.#outage !== undefined);
+      this.#dialOne(this.#outage);
     }
+    if (this.#inFlight.size > before) this.tell('change');
   }
 
-  #dialOne(isProbe: boolean): void {
+  /** `probed` is the outage that the dial is a probe of: another may be there when it fails. */
+  #dialOne(probed: Backoff | undefined): void {
     this.#lastDial = this.clock.now();
     const giveUp = this.dial({
       arrived: (link) => {
@@ -206,7 +223,7 @@ export class ClientPool<C> extends Pool<C> {
       },
       failed: (error) => {
         this.#inFlight.delete(giveUp);
-        this.#failed(error, isProbe);
+        this.#failed(error, probed);
       },
     });
     this.#inFlight.add(giveUp);
@@ -231,17 +248,18 @@ export class ClientPool<C> extends Pool<C> {
     }
   }
 
-  #failed(error: NpwsError, isProbe: boolean): void {
+  #failed(error: NpwsError, probed: Backoff | undefined): void {
     // A server that is full is well: it slows us down, but is no error.
     const isFull = error instanceof NpwsHandshakeError && error.status === 503;
     this.fail({ error, at: this.clock.now() }, !isFull);
     this.#planned = 0;
+    this.#idleWhenFull = isFull ? this.store.idle : undefined;
     const isFirst = this.#outage === undefined;
     if (!this.#outage) {
       this.#outage = new Backoff(this.options.maxBackoff, this.clock, this.random, () => {
         this.#refill();
       });
-    } else if (isProbe) {
+    } else if (this.#outage === probed) {
       this.#outage.failed();
     }
     this.tell('dialError', error);

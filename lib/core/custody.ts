@@ -83,10 +83,15 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     this.pool.changed();
   }
 
+  /** Closes all idle links and returns how many. */
+  partIdle(code: number, reason: string): number {
+    return this.#partAll(this.store.allIdle(), code, reason);
+  }
+
   /** Closes whatever nobody holds. Peers that have begun to write must not take it for a clean end. */
-  partAll(): void {
-    for (const link of this.store.allIdle()) this.part(link, 1001, 'going away');
-    for (const link of this.store.allOwed()) this.part(link, UNCLAIMED, 'going away');
+  partUnused(reason: string): void {
+    this.partIdle(1001, reason);
+    this.#partAll(this.store.allOwed(), UNCLAIMED, reason);
   }
 
   /** Cuts whatever is in use. */
@@ -129,6 +134,17 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     if (this.store.get(link.id) !== link) this.pool.forgotten(link);
     this.pool.changed();
     if (this.#isEmpty()) this.#onEmpty?.();
+  }
+
+  /** A listener that hears of one may take the next: those have left the store and are not closed. */
+  #partAll(links: readonly Link<C>[], code: number, reason: string): number {
+    let parted = 0;
+    for (const link of links) {
+      if (this.store.get(link.id) !== link) continue;
+      this.part(link, code, reason);
+      parted++;
+    }
+    return parted;
   }
 
   #isEmpty(): boolean {

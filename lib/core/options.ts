@@ -244,7 +244,11 @@ function resolveServer(options: OptionReader): ResolvedServerOptions {
         "an origin such as 'https://example.com', or a list of them",
         isOrigin,
       ) ?? [],
-    path: options.string('path', "a path that begins with '/'", isPath),
+    path: options.string(
+      'path',
+      "a path that begins with '/', without a query",
+      (path) => isPath(path) && !path.includes('?'),
+    ),
     handshakeTimeout: options.number('handshakeTimeout', { fallback: 10_000, unit: 'ms' }),
     warnings: Object.freeze([]),
   });
@@ -320,7 +324,8 @@ function readHeaders(options: OptionReader): Readonly<Record<string, string | re
   const copy: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     const values: unknown[] = Array.isArray(value) ? value : [value];
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) options.problem('headers', 'header names', name);
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || name === '__proto__')
+      options.problem('headers', 'header names', name);
     else if (/^(sec-websocket-.*|connection|upgrade)$/i.test(name)) {
       options.problem(`headers.${name}`, 'nothing, as the WebSocket hand-shake sets it', '…');
     } else if (!values.every((item) => typeof item === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(item))) {
@@ -343,5 +348,9 @@ function isAddressRange(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/');
   const version = isIP(address);
   if (version === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
+  // Mapped IPv4 addresses have their first 96 bits in common.
+  const least = /^::ffff:\d+\./i.test(address) ? 96 : 0;
+  const most = version === 4 ? 32 : 128;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) >= least && Number(prefix) <= most;
 }

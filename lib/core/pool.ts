@@ -42,6 +42,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   readonly #readyWaiters = new Set<Waiter<void>>();
   #errors = 0;
+  #drainedAt = 0;
   #rejected = 0;
   #closing: Promise<void> | undefined;
 
@@ -51,6 +52,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     protected readonly clock: Clock,
   ) {
     super();
+    // Any number may listen: every subscription of `stats$` does.
+    this.setMaxListeners(0);
     this.store = new IdleStore(options.reserveControl);
     this.waiters = new Waiters(clock);
     this.custody = new Custody(this.store, this.waiters, options, clock, {
@@ -125,10 +128,11 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     return this.store.active;
   }
 
-  /** Counts an error of the application's own; `error` is for listeners of 'error counted'. */
+  /** Counts an error of the application's own; `error` is for those who listen to 'errorAdded'. */
   addError(error?: Error): void {
     this.#errors++;
     this.tell('errorAdded', error ?? null);
+    this.tell('change');
   }
 
   /** What the application added and what failed of our own since the last reset: dials, hand-shakes, the listener. */
@@ -146,9 +150,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
    * Streams in use, waiters, capacity and interval stay.
    */
   flush(): number {
-    const idle = this.store.allIdle();
-    for (const link of idle) this.custody.part(link, 1000, 'flushed');
-    return idle.length;
+    return this.custody.partIdle(1000, 'flushed');
   }
 
   /**
@@ -158,19 +160,23 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   drain(): void {
     if (this.state === 'draining' || this.state === 'closed') return;
     this.state = 'draining';
+    this.#drainedAt = this.clock.now();
     this.stopSupply();
     const error = new NpwsDrainingError(this.label);
     this.waiters.failAll(error);
     for (const waiter of this.#readyWaiters) waiter.fail(error);
-    this.custody.partAll();
+    this.custody.partUnused('going away');
     this.tell('drain');
+    this.tell('change');
   }
 
   /**
-   * Drains, lets streams in use finish within `drainTimeout`, then cuts what is left so that its readers see an error.
+   * Drains, lets streams in use finish within `drainTimeout` from then on, then cuts what is left so that its readers see an error.
    * Resolves when nothing remains; always the same promise.
    */
   close(): Promise<void> {
+    // First, as its listeners may close the pool too.
+    this.drain();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -264,6 +270,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
       throw new NpwsTooManyWaitersError(this.label, this.options.maxWaiters);
     }
     const promise = this.waiters.join(id, checked, timedOut);
+    promise.catch(() => {
+      this.tell('change');
+    });
     this.#changed();
     return promise;
   }
@@ -292,8 +301,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   async #close(): Promise<void> {
-    this.drain();
-    await this.custody.empty(this.options.drainTimeout);
+    // Nest closes one module after the other: those who drain together do not wait one after the other.
+    const elapsed = this.clock.now() - this.#drainedAt;
+    await this.custody.empty(Math.max(0, this.options.drainTimeout - elapsed));
     this.custody.cutUsed(new NpwsClosedError(this.label));
     await Promise.all([this.custody.empty(Infinity), this.release()]);
     this.state = 'closed';

@@ -123,7 +123,9 @@ export class ServerPool<C> extends Pool<C> {
     await this.#starting?.catch(() => undefined);
     const listening = this.#listening;
     this.#listening = undefined;
-    await listening?.close();
+    if (listening) await listening.close();
+    // One that was given to a pool that never came to use it is closed all the same.
+    else this.options.listener?.close();
   }
 
   async #start(): Promise<void> {

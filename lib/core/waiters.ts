@@ -18,10 +18,10 @@ export interface CheckedWait {
 /** The longest time that Node's timers can wait, in milliseconds. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** Checks what a caller passed as `wait`; `fallback` milliseconds where it names no time. */
-export function parseWait(wait: Wait | undefined, fallback: number): CheckedWait {
+/** Checks what a caller passed as `wait` (untyped ones may pass null); `fallback` milliseconds where it names no time. */
+export function parseWait(wait: Wait | null | undefined, fallback: number): CheckedWait {
   const { timeout = fallback, signal } =
-    typeof wait === 'object' ? wait : { timeout: wait, signal: undefined };
+    typeof wait === 'object' && wait !== null ? wait : { timeout: wait, signal: undefined };
   if (typeof timeout !== 'number' || !(timeout === Infinity || (timeout >= 0 && timeout <= MAX_TIMEOUT))) {
     throw new NpwsOptionsError([
       `wait: expected milliseconds from 0 to ${MAX_TIMEOUT} or Infinity, got ${describe(timeout)}`,

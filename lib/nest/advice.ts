@@ -1,4 +1,4 @@
-import { type NpwsError, NpwsHandshakeError } from '../core/errors.js';
+import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
 
 /** What to do about a dial that failed with Node's or OpenSSL's code. */
 const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
@@ -21,6 +21,10 @@ const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
 ];
 
+/** What to do about a dial whose cause has no code to tell it by. */
+const NO_ANSWER =
+  'No answer in time: check the route, the firewall, and whether the server speaks TLS as tlsMode says.';
+
 /** What to do about a refusal by HTTP status. */
 const BY_STATUS: Readonly<Record<number, string>> = {
   403: 'The server does not let this address in: see its `clientIP`.',
@@ -33,6 +37,7 @@ export function adviceFor(error: NpwsError): string {
   if (error instanceof NpwsHandshakeError && error.status !== null) {
     return BY_STATUS[error.status] ?? 'Is this an NPWS server?';
   }
+  if (error instanceof NpwsDialError && error.cause === undefined) return NO_ANSWER;
   const code = (error.cause as NodeJS.ErrnoException | undefined)?.code ?? '';
   return BY_CODE.find(([pattern]) => pattern.test(code))?.[1] ?? '';
 }

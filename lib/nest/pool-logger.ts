@@ -6,10 +6,12 @@ import { adviceFor } from './advice.js';
 /** What comes from outside is cut to this many characters in a log line. */
 const MAX_LENGTH = 128;
 
-/** Writes the few lines that matter in a pool's life to Nest's Logger, one for each event. */
-export function logPool(pool: Pool<PoolConnection>): void {
+/**
+ * Writes the few lines that matter in a pool's life to Nest's Logger, one for each event. `startedAt` tells when the
+ * pool was started (ms, `performance.now`).
+ */
+export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): void {
   const logger = new Logger(`${pool.role === 'client' ? 'ClientPool' : 'ServerPool'}:${pool.name}`);
-  const created = performance.now();
   pool.on('warning', (message) => {
     logger.warn(onOneLine(message));
   });
@@ -19,7 +21,7 @@ export function logPool(pool: Pool<PoolConnection>): void {
   });
   if (pool.role === 'client') {
     pool.once('connect', ({ peer }) => {
-      logger.log(`connected to ${peer} after ${Math.round(performance.now() - created)} ms`);
+      logger.log(`connected to ${peer} after ${Math.round(performance.now() - startedAt())} ms`);
     });
   }
   pool.on('outage', (error) => {
@@ -44,8 +46,9 @@ export function logPool(pool: Pool<PoolConnection>): void {
 
 /** One line whatever was sent: control characters escaped, cut to a length. */
 export function onOneLine(text: string): string {
-  const escaped = text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
-    JSON.stringify(character).slice(1, -1),
+  const escaped = text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
   return escaped.length > MAX_LENGTH ? `${escaped.slice(0, MAX_LENGTH)}…` : escaped;
 }

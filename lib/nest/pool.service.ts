@@ -18,6 +18,7 @@ export abstract class PoolService
 {
   /** As `Pool.stats$`; of a role that was not configured nothing comes. */
   readonly stats$: Observable<PoolStats>;
+  #startedAt: number | undefined;
 
   constructor(
     /** The module's name for this pool. */
@@ -27,7 +28,7 @@ export abstract class PoolService
     private readonly autoStart: boolean,
   ) {
     this.stats$ = pool?.stats$ ?? NEVER;
-    if (pool) logPool(pool);
+    if (pool) logPool(pool, () => this.#startedAt ?? performance.now());
   }
 
   /** Whether this role was configured. */
@@ -49,8 +50,11 @@ export abstract class PoolService
   }
 
   /** Resolves as soon as `ready()`. Rejects on time-out with the last failure to dial or listen as `cause`. */
-  whenReady(wait?: Wait): Promise<void> {
-    return this.pool?.whenReady(wait) ?? this.#unconfigured();
+  async whenReady(wait?: Wait): Promise<void> {
+    if (!this.pool) return this.#unconfigured();
+    // Nest may initialise whoever asks before this module (global modules come first): it must not wait for itself.
+    const isDue = this.autoStart && this.pool.stats().state === 'new';
+    await Promise.all([this.pool.whenReady(wait), isDue && this.start()]);
   }
 
   /** The number of live idle connections at this moment. */
@@ -90,6 +94,7 @@ export abstract class PoolService
 
   /** Starts dialling or listening; for `autoStart: false`. Idempotent. A server's resolves once it listens. */
   start(): Promise<void> {
+    this.#startedAt ??= performance.now();
     return this.pool?.start() ?? Promise.resolve();
   }
 

@@ -2,6 +2,7 @@ import {
   createServer as createHttpServer,
   type IncomingMessage,
   type Server as HttpServer,
+  type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -13,7 +14,7 @@ import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
-import { createAdmission, NO_UPGRADE, type Refusal } from './admission.js';
+import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { plainAddress } from './ip-filter.js';
 import { WebSocketLink } from './link.js';
@@ -22,6 +23,7 @@ import { tlsServer } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
 const FULL: Refusal = { status: 503, reason: 'pool full' };
+const BAD_REQUEST: Refusal = { status: 400, reason: 'bad request' };
 
 /** Makes what listens for a server pool. Throws `NpwsOptionsError` when Node does not take the TLS options. */
 export function createListen(
@@ -42,9 +44,10 @@ class Acceptor implements Listening {
   readonly #listener: Server;
   readonly #http: HttpServer;
   readonly #webSockets: ReturnType<typeof createWebSocketServer>;
-  readonly #judge: (request: IncomingMessage) => Refusal | null;
-  /** Sockets on their way to the upgrade, by their address at the far end. */
+  readonly #admission: Admission;
+  /** Sockets on their way to the upgrade, by the addresses of both ends. */
   readonly #pending = new Map<string, { socket: Socket; cancel: Cancel }>();
+  readonly #timedOut = new Set<string>();
   #isClosing = false;
 
   constructor(
@@ -55,7 +58,7 @@ class Acceptor implements Listening {
     private readonly random: Random,
   ) {
     this.#listener = options.listener ?? createServer();
-    this.#judge = createAdmission(options);
+    this.#admission = new Admission(options);
     this.#http = this.#createHttp();
     this.#webSockets = createWebSocketServer(options.maxPayload);
   }
@@ -99,16 +102,21 @@ class Acceptor implements Listening {
   close(): Promise<void> {
     this.#isClosing = true;
     for (const { socket } of this.#pending.values()) socket.destroy();
-    this.tls?.off('secureConnection', this.#onSecure).off('tlsClientError', this.#onTlsError);
     return new Promise((resolve) => {
       this.#listener.close(() => {
-        this.#listener
-          .off('connection', this.#onConnection)
-          .off('error', this.#onError)
-          .off('close', this.#onClose);
+        this.#detach();
         resolve();
       });
     });
+  }
+
+  /** Another acceptor may take over the listener. */
+  #detach(): void {
+    this.tls?.off('secureConnection', this.#onSecure).off('tlsClientError', this.#onTlsError);
+    this.#listener
+      .off('connection', this.#onConnection)
+      .off('error', this.#onError)
+      .off('close', this.#onClose);
   }
 
   #where(): string {
@@ -119,29 +127,23 @@ class Acceptor implements Listening {
   /** Only parses: sockets are handed to it, so its own time-outs never run and `#expect` sets deadlines. */
   #createHttp(): HttpServer {
     const http = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
-    http.on('request', (request, response) => {
+    const refuse = (request: IncomingMessage, response: ServerResponse): void => {
       // A request that could pass but for its Connection header has not asked for an upgrade.
-      const refusal = this.#judge(request) ?? NO_UPGRADE;
+      const refusal = this.#admission.judge(request) ?? NO_UPGRADE;
       this.#note(refusal, request.socket);
       response.writeHead(refusal.status, headersOf(refusal)).end(refusal.reason);
-    });
+    };
+    http.on('request', refuse).on('checkContinue', refuse).on('checkExpectation', refuse);
     http.on('upgrade', (request, socket, head) => {
       this.#upgrade(request, socket as Socket, head);
     });
-    http.on('connect', (_, socket) => {
-      this.#refuse(socket as Socket, {
-        status: 405,
-        reason: 'method not allowed',
-        headers: { Allow: 'GET' },
-      });
+    http.on('connect', (request, socket) => {
+      this.#refuse(socket as Socket, this.#admission.judge(request) ?? BAD_REQUEST);
     });
     http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
       if (socket.writable && error.code !== 'ECONNRESET') {
-        this.#refuse(
-          socket as Socket,
-          isTooLong ? { status: 431, reason: 'headers too long' } : { status: 400, reason: 'bad request' },
-        );
+        this.#refuse(socket as Socket, isTooLong ? { status: 431, reason: 'headers too long' } : BAD_REQUEST);
       } else socket.destroy();
     });
     return http;
@@ -167,7 +169,8 @@ class Acceptor implements Listening {
   };
 
   readonly #onTlsError = (error: Error, socket: Socket): void => {
-    this.gate.rejected(0, error.message, peerOf(socket));
+    // One that we dropped at its deadline is counted already.
+    if (!this.#timedOut.delete(wayOf(socket))) this.gate.rejected(0, error.message, peerOf(socket));
     socket.destroy();
   };
 
@@ -176,15 +179,18 @@ class Acceptor implements Listening {
   };
 
   readonly #onClose = (): void => {
-    if (!this.#isClosing) this.gate.stopped();
+    if (this.#isClosing) return;
+    this.#detach();
+    this.gate.stopped();
   };
 
-  /** Sets the deadline for a socket's next stage. TLS has a socket of its own on top: both have the same far end. */
+  /** Sets the deadline for a socket's next stage. TLS has a socket of its own on top: both have the same addresses. */
   #expect(socket: Socket): void {
-    const key = peerOf(socket);
+    const key = wayOf(socket);
     this.#pending.get(key)?.cancel();
     const cancel = this.clock.after(this.options.handshakeTimeout, () => {
-      this.gate.rejected(408, 'hand-shake timed out', key);
+      this.gate.rejected(408, 'hand-shake timed out', peerOf(socket));
+      this.#timedOut.add(key);
       socket.destroy();
     });
     const entry = { socket, cancel };
@@ -192,11 +198,13 @@ class Acceptor implements Listening {
     socket.once('close', () => {
       cancel();
       if (this.#pending.get(key) === entry) this.#pending.delete(key);
+      // The error of a TLS socket comes at its close at the latest.
+      setImmediate(() => this.#timedOut.delete(key));
     });
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const refusal = this.#judge(request);
+    const refusal = this.#admission.judge(request);
     if (refusal) {
       this.#refuse(socket, refusal);
       return;
@@ -206,7 +214,7 @@ class Acceptor implements Listening {
       this.#refuse(socket, FULL);
       return;
     }
-    const key = peerOf(socket);
+    const key = wayOf(socket);
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
       this.#pending.get(key)?.cancel();
       this.#pending.delete(key);
@@ -221,7 +229,8 @@ class Acceptor implements Listening {
     slot.release();
   }
 
-  #refuse(socket: Socket, refusal: Refusal): void {
+  #refuse(socket: Socket, reason: Refusal): void {
+    const refusal = this.#admission.answerTo(socket.remoteAddress, reason);
     this.#note(refusal, socket);
     const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
     const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`;
@@ -258,4 +267,9 @@ function headersOf({ reason, headers }: Refusal): Record<string, string> {
 
 function peerOf(socket: Socket): string {
   return `${plainAddress(socket.remoteAddress ?? '')}:${socket.remotePort ?? 0}`;
+}
+
+/** A TCP connection's two ends: no other has the same as long as it lives. */
+function wayOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? ''}|${socket.remotePort ?? 0}|${socket.localAddress ?? ''}`;
 }

@@ -15,24 +15,32 @@ export const NO_UPGRADE: Refusal = {
   headers: { Upgrade: 'websocket' },
 };
 
+const UNAUTHORIZED: Refusal = { status: 403, reason: 'unauthorized' };
+
 /**
- * Judges a request by everything but the pool's room. A wrong address comes first, so that a stranger learns nothing.
- * What is left to ask after that is whether there is a slot (503).
+ * Judges strangers by everything but the pool's room. A wrong address comes first, whatever else is wrong, so that a
+ * stranger learns nothing. What is left to ask after that is whether there is a slot (503).
  */
-export function createAdmission(
-  options: ResolvedServerOptions,
-): (request: IncomingMessage) => Refusal | null {
-  const isAllowed = createIpFilter(options.clientIP);
-  return (request): Refusal | null => {
-    const { method, url = '', headers, socket } = request;
-    if (!isAllowed(socket.remoteAddress)) return { status: 403, reason: 'unauthorized' };
+export class Admission {
+  readonly #isAllowed: (address: string | undefined) => boolean;
+
+  constructor(private readonly options: ResolvedServerOptions) {
+    this.#isAllowed = createIpFilter(options.clientIP);
+  }
+
+  /** What somebody at this address hears instead of `refusal`. */
+  answerTo(address: string | undefined, refusal: Refusal): Refusal {
+    return this.#isAllowed(address) ? refusal : UNAUTHORIZED;
+  }
+
+  /** Why a request is not to be upgraded, or null. */
+  judge({ method, url = '', headers, socket }: IncomingMessage): Refusal | null {
+    const { path, allowedOrigins } = this.options;
+    if (!this.#isAllowed(socket.remoteAddress)) return UNAUTHORIZED;
     if (method !== 'GET') return { status: 405, reason: 'method not allowed', headers: { Allow: 'GET' } };
-    if (options.path !== undefined && url.split('?', 1)[0] !== options.path)
-      return { status: 404, reason: 'not found' };
-    if (headers.upgrade?.toLowerCase() !== 'websocket') {
-      return NO_UPGRADE;
-    }
-    if (headers.origin !== undefined && !options.allowedOrigins.includes(headers.origin)) {
+    if (path !== undefined && url.split('?', 1)[0] !== path) return { status: 404, reason: 'not found' };
+    if (headers.upgrade?.toLowerCase() !== 'websocket') return NO_UPGRADE;
+    if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) {
       return { status: 403, reason: 'origin not allowed' };
     }
     if (headers['sec-websocket-version'] !== '13') {
@@ -42,5 +50,5 @@ export function createAdmission(
       return { status: 400, reason: 'bad Sec-WebSocket-Key' };
     }
     return null;
-  };
+  }
 }

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { LinkEnd } from '../core/link.js';
+import { Backlog } from './backlog.js';
 import { FramePacker } from './frame-packer.js';
 import { plainAddress } from './ip-filter.js';
 import { tlsStateOf, type TlsState } from './tls.js';
@@ -18,6 +19,12 @@ const WRITE_BUFFER = 128 * 1024;
 
 /** When the peer is made to wait for the reader, in bytes. */
 const READ_BUFFER = 64 * 1024;
+
+/** Messages below this size, in bytes, are put together while nobody reads them: each costs a Buffer. */
+const SMALL = 1024;
+
+/** How long a peer has to answer the close of a connection in use, in milliseconds. It may be reading still. */
+export const CLOSE_TIMEOUT = 30_000;
 
 /** Where a use's bytes go. */
 export interface LinkReader {
@@ -61,6 +68,7 @@ export class PoolConnection extends Duplex {
 
   readonly #link: ConnectionLink;
   readonly #outgoing = new FramePacker(MAX_PAYLOAD);
+  readonly #unread = new Backlog();
   #framesOut = 0;
   /** The write under way. */
   #written: ((error?: Error | null) => void) | null = null;
@@ -92,11 +100,11 @@ export class PoolConnection extends Duplex {
       receive: (bytes) => {
         this.#bytesRead += bytes.length;
         this.#active();
-        return this.push(bytes);
+        return this.#receive(bytes);
       },
       ended: (end) => {
         this.#end = end;
-        if (end.clean) this.push(null);
+        if (end.clean) this.#endReading();
         else this.destroy(end.error ?? undefined);
       },
     });
@@ -155,17 +163,24 @@ export class PoolConnection extends Duplex {
     return this;
   }
 
-  /** `await using` ends the connection as `end()` does, drops what is unread, and waits until it is closed. */
+  /**
+   * `await using` ends the connection as `end()` does, drops what is unread, and waits until it is closed. A peer that
+   * does not take what was written, or does not answer, is cut off after 30 s.
+   */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (this.closed) return;
     const closed = new Promise<void>((resolve) => this.once('close', resolve));
+    const giveUp = this.#link.clock.after(CLOSE_TIMEOUT, () => this.destroy());
     this.end();
     this.resume();
     await closed;
+    giveUp();
   }
 
   override _read(): void {
-    this.#link.resume();
+    let wantsMore = true;
+    for (const bytes of this.#unread.takeAll()) wantsMore = this.push(bytes);
+    if (wantsMore) this.#link.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -195,6 +210,20 @@ export class PoolConnection extends Duplex {
     written?.(error ?? new NpwsTruncatedError(`connection ${this.id} was destroyed`, 1006));
   }
 
+  #receive(bytes: Buffer): boolean {
+    const isRead = this.readableLength === 0 || bytes.length >= SMALL;
+    if (isRead && this.#unread.length === 0) return this.push(bytes);
+    this.#unread.add(bytes);
+    return this.readableLength + this.#unread.length < READ_BUFFER;
+  }
+
+  #endReading(): void {
+    for (const bytes of this.#unread.takeAll()) this.push(bytes);
+    this.push(null);
+    // Who only writes must hear of the end too.
+    this.read(0);
+  }
+
   #transmit(callback: (error?: Error | null) => void): void {
     this.#written = callback;
     this.#pump();
@@ -222,17 +251,18 @@ export class PoolConnection extends Duplex {
     written?.();
   }
 
-  /** The peer takes no more. What it had sent is read first: an error would throw it away. */
+  /** The peer takes no more. If somebody reads, what it had sent is read first: an error would throw it away. */
   #failWrite(cause?: Error): void {
     const written = this.#written;
-    if (!written || (this.#end?.clean && !this.readableEnded)) return;
+    const isBeingRead = this.readableFlowing !== null && !this.readableEnded;
+    if (!written || (this.#end?.clean && isBeingRead)) return;
     this.#written = null;
     const message = `connection ${this.id}: the peer closed before all was sent`;
     written(new NpwsTruncatedError(message, this.#end?.code ?? 1006, cause && { cause }));
   }
 
   #active(): void {
-    if (this.#timeout === 0) return;
+    if (this.#timeout === 0 || this.destroyed) return;
     this.#lastActivity = this.#link.clock.now();
     this.#timer ??= this.#armTimer(this.#timeout);
   }

@@ -26,8 +26,13 @@ export function createDial(
 }
 
 /** The URL that a client dials. */
-export function urlOf({ tlsMode, host, port, path }: ResolvedClientOptions): string {
+function urlOf({ tlsMode, host, port, path }: ResolvedClientOptions): string {
   return `${tlsMode === 'none' ? 'ws' : 'wss'}://${bracketed(host)}:${port}${path}`;
+}
+
+/** What a client dials as messages show it: a query may hold a secret. */
+function placeOf(options: ResolvedClientOptions): string {
+  return urlOf(options).replace(/\?.*/s, '');
 }
 
 /** One dial under one deadline: name, TCP, TLS, upgrade and ID. */
@@ -47,7 +52,7 @@ class DialAttempt {
     this.#deadline = clock.after(options.dialTimeout, () => {
       this.#fail(
         new NpwsDialError(
-          `${urlOf(options)}: timed out after ${options.dialTimeout} ms while ${this.#stage}`,
+          `${placeOf(options)}: timed out after ${options.dialTimeout} ms while ${this.#stage}`,
         ),
       );
     });
@@ -87,7 +92,7 @@ class DialAttempt {
       request.destroy();
       this.#fail(
         new NpwsHandshakeError(
-          `${urlOf(this.options)} answered ${status} ${response.statusMessage ?? ''}`.trimEnd(),
+          `${placeOf(this.options)} answered ${status} ${response.statusMessage ?? ''}`.trimEnd(),
           status,
         ),
       );
@@ -138,7 +143,7 @@ class DialAttempt {
       ended: (_, { code, reason, error }) => {
         const why = reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
         this.#fail(
-          new NpwsHandshakeError(`${urlOf(this.options)} sent no ID: ${why}`, null, { cause: error }),
+          new NpwsHandshakeError(`${placeOf(this.options)} sent no ID: ${why}`, null, { cause: error }),
         );
       },
       gone: () => undefined,
@@ -152,7 +157,7 @@ class DialAttempt {
   }
 
   #failBecause(cause: Error): void {
-    const message = `${urlOf(this.options)}: ${reasonOf(cause)}`;
+    const message = `${placeOf(this.options)}: ${reasonOf(cause)}`;
     if (this.#stage === 'connecting') this.#fail(new NpwsDialError(message, { cause }));
     else this.#fail(new NpwsHandshakeError(message, null, { cause }));
   }

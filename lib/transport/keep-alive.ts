@@ -47,6 +47,7 @@ export class KeepAlive {
   #hasAsked = false;
   #answers = false;
   #isInUse = false;
+  #isOver = false;
   #lastHeard = 0;
   #timer: Cancel | undefined;
 
@@ -81,14 +82,14 @@ export class KeepAlive {
     else this.stop();
   }
 
+  /** Ends the watch for good. */
   stop(): void {
+    this.#isOver = true;
     this.#timer?.();
-    this.#timer = undefined;
   }
 
   #wait(ms: number): void {
-    this.stop();
-    this.#timer = this.clock.after(ms, () => {
+    this.#arm(ms, () => {
       this.#tick();
     });
   }
@@ -117,8 +118,7 @@ export class KeepAlive {
   }
 
   #expectPong(bytesBefore: number): void {
-    this.stop();
-    this.#timer = this.clock.after(Math.min(PONG_DEADLINE, this.rules.period), () => {
+    this.#arm(Math.min(PONG_DEADLINE, this.rules.period), () => {
       this.#lastLook(bytesBefore);
     });
   }
@@ -126,11 +126,16 @@ export class KeepAlive {
   /** A pong may lie in the kernel still: input is read before the verdict, and a stall of our own is nobody's fault. */
   #lastLook(bytesBefore: number): void {
     const due = this.clock.now() + LAST_LOOK;
-    this.#timer = this.clock.after(LAST_LOOK, () => {
+    this.#arm(LAST_LOOK, () => {
       const isAlive = this.link.bytesRead() !== bytesBefore || this.link.isPaused();
       if (isAlive) this.#rest(this.clock.now() - this.#lastHeard);
       else if (this.clock.now() - due > STALL) this.#expectPong(bytesBefore);
       else this.link.lost();
     });
+  }
+
+  #arm(ms: number, callback: () => void): void {
+    this.#timer?.();
+    if (!this.#isOver) this.#timer = this.clock.after(ms, callback);
   }
 }

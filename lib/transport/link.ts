@@ -4,8 +4,8 @@ import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
 import type { Random } from '../core/random.js';
-import { type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
-import { EarlyBytes } from './early-bytes.js';
+import { Backlog } from './backlog.js';
+import { CLOSE_TIMEOUT, type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
 import { IdReader } from './handshake.js';
 import { plainAddress } from './ip-filter.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
@@ -14,8 +14,8 @@ import type { PooledWebSocket } from './web-socket.js';
 /** How long a peer has to answer the close of a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
 const UNUSED_GRACE = 250;
 
-/** How long a peer has to answer the close of a connection in use, in milliseconds. It may be reading still. */
-const CLOSE_TIMEOUT = 30_000;
+/** How many bytes that came before check-out are kept before the peer is made to wait. */
+const EARLY_LIMIT = 64 * 1024;
 
 /**
  * One WebSocket from its hand-shake to its close. Its listeners are there before the first byte can arrive: what
@@ -26,7 +26,7 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   readonly peer: string;
   #id: ConnectionId;
   #naming: { reader: IdReader; named: () => void } | null = null;
-  readonly #early = new EarlyBytes();
+  readonly #early = new Backlog();
   readonly #keepAlive: KeepAlive;
   #reader: LinkReader | null = null;
   #end: LinkEnd | null = null;
@@ -93,7 +93,7 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   }
 
   get begun(): boolean {
-    return !this.#early.isEmpty;
+    return this.#early.length > 0;
   }
 
   get isGone(): boolean {
@@ -175,7 +175,7 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     const { named } = this.#naming;
     this.#naming = null;
     this.#id = greeting.id;
-    if (greeting.rest.length > 0 && !this.#early.add(greeting.rest)) this.#pause();
+    if (greeting.rest.length > 0) this.#keep(greeting.rest);
     named();
   }
 
@@ -190,9 +190,14 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
       if (!this.#reader.receive(bytes)) this.#pause();
       return;
     }
-    const isFirst = this.#early.isEmpty;
-    if (!this.#early.add(bytes)) this.#pause();
+    const isFirst = this.#early.length === 0;
+    this.#keep(bytes);
     if (isFirst) this.keeper?.begun(this);
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#early.add(bytes);
+    if (this.#early.length >= EARLY_LIMIT) this.#pause();
   }
 
   #pause(): void {
@@ -268,10 +273,10 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   }
 
   #onGone(code: number, reason: string): void {
-    this.#deadline?.();
     // The close frame of a link that was paused is found only now.
     if (code === 1000 || code === 1001) this.#setEnd({ code, reason, clean: true, error: null });
     else this.#fail(code, reason || (this.#socketError?.message ?? ''), this.#socketError);
+    this.#deadline?.();
     this.#isGone = true;
     this.keeper?.gone(this);
   }

@@ -159,6 +159,19 @@ describe('close', () => {
     expect(rig.pool.stats().used).toBe(0);
   });
 
+  it('counts the drain time from the drain: pools that drain together do not wait one after the other', async () => {
+    const rig = await filled(1, { drainTimeout: 5_000 });
+    const link = await rig.pool.incomingGet(0);
+    rig.pool.drain();
+    rig.clock.advance(4_000);
+    const closing = rig.pool.close();
+    rig.clock.advance(1_000);
+    await new Promise(setImmediate);
+    expect(link.wasCut).toBe(true);
+    link.vanish();
+    await closing;
+  });
+
   it('closes bytes that nobody came for as such', async () => {
     const rig = await filled(1);
     rig.links[0]?.begin();

@@ -46,7 +46,7 @@ describe('a get', () => {
     },
   );
 
-  it.each([-1, NaN, 2 ** 31, '5' as never, { timeout: -1 }, { signal: {} as never }])(
+  it.each([-1, NaN, 2 ** 31, '5' as never, null as never, { timeout: -1 }, { signal: {} as never }])(
     'rejects a wait of %p',
     async (wait) => {
       const { pool } = await filled(1);

@@ -111,6 +111,7 @@ describe('client options', () => {
     ['path', '/a\r\nb', 'client.path'],
     ['headers', 'Authorization: x', 'client.headers: expected an object'],
     ['headers', { 'Bad Name': 'x' }, 'client.headers: expected header names'],
+    ['headers', JSON.parse('{ "__proto__": "x" }') as unknown, 'client.headers: expected header names'],
     ['headers', { Connection: 'close' }, 'client.headers.Connection'],
     ['headers', { 'Sec-WebSocket-Protocol': 'x' }, 'client.headers.Sec-WebSocket-Protocol'],
     ['tls', 'cert', 'client.tls: expected options for tls.connect, got "cert"'],
@@ -181,6 +182,8 @@ describe('server options', () => {
     [{ listen: undefined, listener: createHttpServer() }, 'server.listener: expected a plain net.Server'],
     [{ clientIP: [] }, 'server.clientIP: expected an IP address or CIDR range'],
     [{ clientIP: '10.0.0.0/33' }, 'server.clientIP'],
+    // Less than the 96 bits that all mapped addresses share is no range of IPv4 addresses.
+    [{ clientIP: '::ffff:10.0.0.0/64' }, 'server.clientIP'],
     [{ clientIP: ['10.0.0.1', 'example.com'] }, 'got "example.com"'],
     [{ clientIP: [''] }, 'server.clientIP'],
     [{ allowedOrigins: [] }, 'server.allowedOrigins'],
@@ -239,7 +242,9 @@ describe('all options', () => {
     const inherited: unknown = Object.create({ address: 'a:1' });
     expect(problemsOf({ client: inherited })).toHaveLength(1);
     expect(
-      problemsOf({ client: JSON.parse('{ "address": "a:1", "__proto__": { "maxCapacity": 9 } }') }),
+      problemsOf({
+        client: JSON.parse('{ "address": "a:1", "__proto__": { "maxCapacity": 9 } }') as unknown,
+      }),
     ).toEqual([expect.stringContaining('client.__proto__: unknown option')]);
   });
 });

@@ -66,6 +66,38 @@ describe('stats', () => {
     expect(rig.pool.listenerCount('change')).toBe(0);
   });
 
+  it('come after whatever changes a number: the start, a dial, a get given up, an error, the drain', async () => {
+    const rig = new ClientRig(new FakeClock(), { minCapacity: 2, maxCapacity: 2 });
+    let last: PoolStats | undefined;
+    const subscription = rig.pool.stats$.subscribe((stats) => (last = stats));
+    const next = async (): Promise<PoolStats | undefined> => {
+      await new Promise(setImmediate);
+      rig.clock.advance(100);
+      return last;
+    };
+    await rig.pool.start();
+    expect(await next()).toMatchObject({ state: 'running', connecting: 2, waiting: 0 });
+    const timedOut = rig.pool.outgoingGet('000000ff', 300).catch(() => undefined);
+    expect(await next()).toMatchObject({ waiting: 1 });
+    rig.clock.advance(200);
+    await timedOut;
+    expect(await next()).toMatchObject({ waiting: 0 });
+    const giveUp = new AbortController();
+    const aborted = rig.pool.outgoingGet('000000ff', { signal: giveUp.signal }).catch(() => undefined);
+    expect(await next()).toMatchObject({ waiting: 1 });
+    giveUp.abort();
+    await aborted;
+    expect(await next()).toMatchObject({ waiting: 0 });
+    rig.pool.addError();
+    expect(await next()).toMatchObject({ errors: 1 });
+    [...rig.flights][0]?.arrive('00000001');
+    await rig.pool.incomingGet(0);
+    expect(await next()).toMatchObject({ used: 1, connecting: 1 });
+    rig.pool.drain();
+    expect(await next()).toMatchObject({ state: 'draining', connecting: 0, used: 1 });
+    subscription.unsubscribe();
+  });
+
   it('stop when nobody subscribes any more', async () => {
     const rig = new ClientRig(new FakeClock());
     const subscription = rig.pool.stats$.subscribe();

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { NpwsError, type NpwsErrorCode } from '../../lib/core/errors.js';
 import type { Pool } from '../../lib/core/pool.js';
 import type { Slot } from '../../lib/core/server-pool.js';
+import type { PoolStats } from '../../lib/core/stats.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { ClientRig, ServerRig, type StubLink } from '../support/stub-link.js';
 import { free, type Get, INVARIANTS, waiting, type World } from './invariants.js';
@@ -79,6 +80,8 @@ class Run {
   readonly #aborts: AbortController[] = [];
   readonly #slots: Slot<StubLink>[] = [];
   readonly #unexpected: unknown[] = [];
+  /** The pool's numbers when it last told of a change. */
+  #told: Partial<PoolStats>;
 
   constructor(
     private readonly pool: Pool<StubLink>,
@@ -87,6 +90,11 @@ class Run {
     reserveControl: boolean,
   ) {
     const slots = this.#slots;
+    this.#told = this.#numbers();
+    const note = (): void => {
+      this.#told = this.#numbers();
+    };
+    pool.on('change', note).on('close', note);
     this.world = {
       pool,
       links: rig.links,
@@ -211,6 +219,14 @@ class Run {
       const problem = invariant(this.world);
       if (problem) throw new Error(`${name}: ${problem}, after ${after}`);
     }
+    expect(this.#told).toEqual(this.#numbers());
+  }
+
+  /** What a change must be told of. A server's slots are reserved and spent in one step, so they are no news. */
+  #numbers(): Partial<PoolStats> {
+    const { connecting, lastDialError, ...numbers } = this.pool.stats();
+    const failure = lastDialError && { ...lastDialError, age: 0 };
+    return { ...numbers, lastDialError: failure, ...(numbers.role === 'client' ? { connecting } : {}) };
   }
 
   /** I13, I14: closes, twice, and looks for anything left. */

@@ -12,6 +12,7 @@ export interface Mutant {
 }
 
 const MODEL = 'test/model/pool-model';
+const ENDS = 'test/transport/connection-end';
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -178,7 +179,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'all missing connections are dialled while the server is down',
     file: 'lib/core/client-pool.ts',
-    find: 'if (this.#outage && !this.#outage.isDue) return;',
+    find: 'if (this.#outage && !this.#outage.isDue) break;',
     replace: '',
     killedBy: ['test/core/client-pool'],
   },
@@ -251,5 +252,124 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return MAPPED.exec(address)?.[1] ?? address;',
     replace: 'return address;',
     killedBy: ['test/transport/ip-filter'],
+  },
+  {
+    name: 'the share of idle ones below which a round hurries is not truncated',
+    file: 'lib/core/adjust.ts',
+    find: 'idle < Math.trunc(capacity * LOW)',
+    replace: 'idle < capacity * LOW',
+    killedBy: ['test/core/adjust', 'test/core/manager-rules'],
+  },
+  {
+    name: 'the capacity grows beyond its maximum',
+    file: 'lib/core/adjust.ts',
+    find: 'Math.min(capacity + 1, bounds.max)',
+    replace: 'capacity + 1',
+    killedBy: ['test/core/adjust', MODEL],
+  },
+  {
+    name: 'a probe of an outage that is over counts against the next',
+    file: 'lib/core/client-pool.ts',
+    find: 'this.#outage === probed',
+    replace: 'probed !== undefined',
+    killedBy: ['test/core/outage'],
+  },
+  {
+    name: 'a pool that a listener has closed dials on',
+    file: 'lib/core/client-pool.ts',
+    find: "if (this.state !== 'running') return;\n    this.#planned",
+    replace: 'this.#planned',
+    killedBy: ['test/core/listeners'],
+  },
+  {
+    name: 'a dial that comes too late is taken in',
+    file: 'lib/core/client-pool.ts',
+    find: "if (this.state !== 'running') {\n      this.custody",
+    replace: 'if (false as boolean) {\n      this.custody',
+    killedBy: ['test/core/outage'],
+  },
+  {
+    name: 'a flush closes what a listener has just taken',
+    file: 'lib/core/custody.ts',
+    find: 'if (this.store.get(link.id) !== link) continue;',
+    replace: '',
+    killedBy: ['test/core/listeners'],
+  },
+  {
+    name: 'a get that was given up is told to nobody',
+    file: 'lib/core/pool.ts',
+    find: "promise.catch(() => {\n      this.tell('change');\n    });",
+    replace: '',
+    killedBy: ['test/core/stats', MODEL],
+  },
+  {
+    name: 'whatever the peer closes with is taken for the end of the stream',
+    file: 'lib/transport/link.ts',
+    find: 'if (code === 1000 || code === 1001) {',
+    replace: 'if (code !== 1006) {',
+    killedBy: [ENDS],
+  },
+  {
+    name: 'an empty close frame is taken for the end of the stream',
+    file: 'lib/transport/web-socket.ts',
+    find: 'code ?? 1005',
+    replace: 'code ?? 1000',
+    killedBy: [ENDS],
+  },
+  {
+    name: 'a connection that is cut reads as if it had ended',
+    file: 'lib/transport/connection.ts',
+    find: 'else this.destroy(end.error ?? undefined);',
+    replace: 'else this.push(null);',
+    killedBy: [ENDS],
+  },
+  {
+    name: 'end() closes with a code that is an error to the peer',
+    file: 'lib/transport/link.ts',
+    find: "this.#closeWith(1000, '', CLOSE_TIMEOUT)",
+    replace: "this.#closeWith(1013, '', CLOSE_TIMEOUT)",
+    killedBy: ['test/transport/exchange'],
+  },
+  {
+    name: 'end() cuts the connection',
+    file: 'lib/transport/connection.ts',
+    find: 'this.#link.finish();',
+    replace: 'this.#link.abandon();',
+    killedBy: ['test/transport/exchange'],
+  },
+  {
+    name: 'a text message is taken for data',
+    file: 'lib/transport/link.ts',
+    find: 'if (!isBinary) {',
+    replace: 'if (!isBinary && this.#naming) {',
+    killedBy: [ENDS],
+  },
+  {
+    name: 'early bytes are handed over in the wrong order',
+    file: 'lib/transport/link.ts',
+    find: 'of this.#early.takeAll())',
+    replace: 'of this.#early.takeAll().reverse())',
+    killedBy: ['test/transport/early-data'],
+  },
+  {
+    name: 'bytes in the same message as the ID are lost',
+    file: 'lib/transport/link.ts',
+    find: 'if (greeting.rest.length > 0)',
+    replace: 'if (greeting.rest.length > 65_536)',
+    killedBy: ['test/transport/early-data'],
+  },
+  {
+    name: 'a peer is never made to wait for the reader',
+    file: 'lib/transport/link.ts',
+    find: 'if (!this.#reader.receive(bytes)) this.#pause();',
+    replace: 'this.#reader.receive(bytes);',
+    killedBy: ['test/transport/back-pressure'],
+  },
+  {
+    name: 'a frame may be larger than a TLS record',
+    file: 'lib/transport/connection.ts',
+    find: 'const MAX_PAYLOAD = 16 * 1024 - 8;',
+    replace: 'const MAX_PAYLOAD = 64 * 1024;',
+    killedBy: ['test/transport/connection.spec'],
   },
 ];

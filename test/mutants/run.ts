@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Mutant, MUTANTS } from './mutants.js';
 
@@ -13,8 +13,22 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = ['lib', 'test', 'sample', 'jest.config.ts', 'package.json', 'tsconfig.json'];
 
 interface Verdict {
-  readonly passed: number;
+  /** Whether every test file could be loaded and every test passed. */
+  readonly success: boolean;
   readonly failed: number;
+  /** The names of what failed. */
+  readonly failures: readonly string[];
+}
+
+/** What is used of jest's JSON report. */
+interface Report {
+  readonly success: boolean;
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
 }
 
 const copy = await mkdtemp(join(tmpdir(), 'npws-mutants-'));
@@ -24,7 +38,9 @@ try {
   await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   const patterns = [...new Set(MUTANTS.flatMap(({ killedBy }) => killedBy))];
   const healthy = await runTests(patterns);
-  if (healthy.failed > 0 || healthy.passed === 0) throw new Error('the tests fail without a planted bug');
+  if (!healthy.success) {
+    throw new Error(`the tests fail without a planted bug:\n  ${healthy.failures.join('\n  ')}`);
+  }
   for (const mutant of MUTANTS) await tryMutant(mutant);
 } finally {
   await rm(copy, { recursive: true });
@@ -54,7 +70,7 @@ async function tryMutant({ name, file, find, replace, killedBy }: Mutant): Promi
   );
 }
 
-/** Runs the test files that match. Tests that can't even be loaded count as neither passed nor failed. */
+/** Runs the test files that match. Tests that can't even be loaded do not count as failed. */
 async function runTests(patterns: readonly string[]): Promise<Verdict> {
   const report = join(copy, 'report.json');
   await rm(report, { force: true });
@@ -65,10 +81,13 @@ async function runTests(patterns: readonly string[]): Promise<Verdict> {
   ); // prettier-ignore
   const [code] = (await once(jest, 'exit')) as [number | null];
   // A bug may be bad enough to take the whole run down before it can report.
-  if (code !== 0 && !existsSync(report)) return { passed: 0, failed: 1 };
-  const { numPassedTests, numFailedTests } = JSON.parse(await readFile(report, 'utf8')) as Record<
-    string,
-    number
-  >;
-  return { passed: numPassedTests ?? 0, failed: numFailedTests ?? 0 };
+  if (code !== 0 && !existsSync(report)) return { success: false, failed: 1, failures: ['no report'] };
+  const { success, numFailedTests, testResults } = JSON.parse(await readFile(report, 'utf8')) as Report;
+  const failures = testResults.flatMap(({ name, status, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    const file = relative(copy, name);
+    if (status === 'failed' && failed.length === 0) return [`${file} can't be loaded`];
+    return failed.map(({ fullName }) => `${file}: ${fullName}`);
+  });
+  return { success, failed: numFailedTests, failures };
 }

@@ -163,6 +163,38 @@ describe('an idle connection', () => {
     expect(Math.max(...buckets.values())).toBeLessThan(1_000);
   });
 
+  it("with 'always' is pinged each period although its peer never answers, and never given up for it", () => {
+    const idle = new Idle('always');
+    idle.answersAfter = null;
+    idle.clock.advance(20 * PERIOD);
+    expect(idle.pings.length).toBeGreaterThanOrEqual(20);
+    expect(idle.pings.length).toBeLessThanOrEqual(26);
+    expect(idle.lostAt).toBeNull();
+  });
+
+  it.each([1_000, 25_000, 600_000])('with a period of %p ms is lost as soon as that allows', (period) => {
+    const idle = new Idle('auto', () => 0xffff_ffff, period);
+    idle.clock.advance(1_000);
+    idle.answersAfter = null;
+    const cutAt = idle.clock.now();
+    idle.clock.advance(period + Math.min(period, PONG_DEADLINE) + 500);
+    expect(idle.lostAt).toBeGreaterThan(cutAt + period / 2);
+  });
+
+  it('that we stopped reading is not given up for a pong that we did not read', () => {
+    const idle = new Idle();
+    idle.clock.advance(2_000);
+    idle.answersAfter = null;
+    idle.clock.advance(PERIOD);
+    expect(idle.pings).toHaveLength(2);
+    idle.isPaused = true;
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.lostAt).toBeNull();
+    idle.isPaused = false;
+    idle.clock.advance(2 * PERIOD + PONG_DEADLINE);
+    expect(idle.lostAt).not.toBeNull();
+  });
+
   it("with 'off' is never pinged", () => {
     const idle = new Idle('off');
     idle.clock.advance(100 * PERIOD);

@@ -1,35 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { EarlyBytes } from '../../lib/transport/early-bytes.js';
+import { Backlog } from '../../lib/transport/backlog.js';
 import { IdReader } from '../../lib/transport/handshake.js';
 
-describe('bytes before check-out', () => {
+describe('bytes that nobody has read yet', () => {
   it('are handed over whole and in order, once', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ minLength: 1, maxLength: 20 }), { maxLength: 300 }),
         (messages) => {
-          const early = new EarlyBytes();
-          for (const message of messages) early.add(Buffer.from(message));
-          expect(early.isEmpty).toBe(messages.length === 0);
-          expect(Buffer.concat(early.takeAll())).toEqual(Buffer.concat(messages));
-          expect(early.takeAll()).toEqual([]);
-          expect(early.isEmpty).toBe(true);
+          const backlog = new Backlog();
+          for (const message of messages) backlog.add(Buffer.from(message));
+          expect(backlog.length).toBe(Buffer.concat(messages).length);
+          expect(Buffer.concat(backlog.takeAll())).toEqual(Buffer.concat(messages));
+          expect(backlog.takeAll()).toEqual([]);
+          expect(backlog.length).toBe(0);
         },
       ),
     );
   });
 
-  it('make the peer wait at 64 KiB', () => {
-    const early = new EarlyBytes();
-    expect(early.add(Buffer.alloc(65_535))).toBe(true);
-    expect(early.add(Buffer.alloc(1))).toBe(false);
-  });
-
   it('are put together when they come in many small messages', () => {
-    const early = new EarlyBytes();
-    for (let byte = 0; byte < 60_000; byte++) early.add(Buffer.from([byte % 256]));
-    expect(early.takeAll().length).toBeLessThan(100);
+    const backlog = new Backlog();
+    for (let byte = 0; byte < 60_000; byte++) backlog.add(Buffer.from([byte % 256]));
+    expect(backlog.takeAll().length).toBeLessThan(100);
   });
 });
 

@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { FakeClock } from '../support/fake-clock.js';
+import { ClientRig, idSource } from '../support/stub-link.js';
+
+const HIGHEST = (): number => 0xffff_ffff;
+
+async function started(
+  options: ConstructorParameters<typeof ClientRig>[1] = {},
+  random?: () => number,
+): Promise<ClientRig> {
+  const rig = new ClientRig(new FakeClock(), options, random);
+  await rig.pool.start();
+  return rig;
+}
+
+describe('an outage', () => {
+  it('knows its own probe: one of an outage that is over neither hurries nor doubles it', async () => {
+    const rig = await started({ minCapacity: 2, maxCapacity: 2, minInterval: 10_000 }, HIGHEST);
+    const [first, slow] = [...rig.flights];
+    first?.fail();
+    rig.clock.advance(100);
+    const oldProbe = [...rig.flights].find((flight) => flight !== slow);
+    // A dial from before the outage succeeds and ends it, though its probe is still on the way.
+    slow?.arrive('00000001');
+    await rig.pool.incomingGet(0);
+    rig.pool.flush();
+    [...rig.flights].find((flight) => flight !== oldProbe)?.fail();
+    expect(rig.pool.stats().lastDialError?.age).toBe(0);
+    rig.clock.advance(100);
+    const newProbe = [...rig.flights].find((flight) => flight !== oldProbe);
+    expect(newProbe).toBeDefined();
+    oldProbe?.fail();
+    rig.clock.advance(5_000);
+    expect([...rig.flights]).toEqual([newProbe]);
+  });
+
+  it('leaves nothing on the clock when the pool closes, however late its dials failed', async () => {
+    const rig = await started({ minCapacity: 2, maxCapacity: 2, minInterval: 10_000 }, HIGHEST);
+    const [first, slow] = [...rig.flights];
+    first?.fail();
+    rig.clock.advance(100);
+    const oldProbe = [...rig.flights].find((flight) => flight !== slow);
+    const link = slow?.arrive('00000001');
+    await rig.pool.incomingGet(0);
+    rig.pool.flush();
+    [...rig.flights].find((flight) => flight !== oldProbe)?.fail();
+    oldProbe?.fail();
+    const closing = rig.pool.close();
+    link?.vanish(true);
+    await closing;
+    expect(rig.clock.pending).toBe(0);
+  });
+
+  it('costs at most 30 dials in 60 s, whatever is drawn, however long dials take, and whatever is asked', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.oneof(fc.constantFrom(0, 0xffff_ffff), fc.nat({ max: 0xffff_ffff })), { minLength: 1 }),
+        fc.integer({ min: 0, max: 3_000 }),
+        fc.integer({ min: 1, max: 100 }),
+        async (draws, latency, capacity) => {
+          let next = 0;
+          const options = { minCapacity: capacity, maxCapacity: 100, minInterval: 10, maxInterval: 20 };
+          const rig = await started(options, () => draws[next++ % draws.length] ?? 0);
+          const inFlight = rig.dials.length;
+          for (const flight of [...rig.flights]) flight.fail();
+          for (let ms = 0; ms < 60_000; ms += 100) {
+            if (ms % 1_000 === 0) rig.pool.flush();
+            if (ms % 700 === 0) rig.pool.incomingGet(300).catch(() => undefined);
+            rig.clock.advance(100);
+            expect(rig.flights.size).toBeLessThanOrEqual(1);
+            for (const flight of [...rig.flights]) {
+              if (rig.clock.now() - flight.startedAt >= latency) flight.fail();
+            }
+          }
+          expect(rig.dials.length - inFlight).toBeLessThanOrEqual(30);
+          for (let ms = 0; ms < 5_000; ms += 100) {
+            rig.clock.advance(100);
+            if (rig.flights.size > 0) rig.arriveAll(idSource());
+          }
+          expect(rig.pool.ready()).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('does not touch what is idle or in use', async () => {
+    const rig = await started({ minCapacity: 3, maxCapacity: 9 }, HIGHEST);
+    rig.arriveAll(idSource());
+    const used = await rig.pool.incomingGet(0);
+    rig.clock.advance(1_000);
+    for (const flight of [...rig.flights]) flight.fail();
+    rig.clock.advance(60_000);
+    expect(rig.pool.stats()).toMatchObject({ active: 2, used: 1 });
+    expect(used.wasCut).toBe(false);
+    expect((await rig.pool.incomingGet(0)).isLive).toBe(true);
+  });
+});
+
+describe('a dial that comes too late', () => {
+  it('is closed on arrival and told to nobody', async () => {
+    const rig = await started({ minCapacity: 1 });
+    const [flight] = [...rig.flights];
+    const told: unknown[] = [];
+    rig.pool.on('connect', (event) => told.push(event));
+    await rig.pool.close();
+    // The transport could not take it back any more.
+    if (flight) rig.flights.add(flight);
+    const link = flight?.arrive('00000001');
+    expect(link?.closedWith).toBe(1001);
+    expect(rig.pool.stats()).toMatchObject({ state: 'closed', active: 0, used: 0 });
+    expect(told).toEqual([]);
+    link?.vanish(true);
+    expect(rig.clock.pending).toBe(0);
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import { NpwsDialError, NpwsHandshakeError } from 'nestjs-npws';
+import { adviceFor } from '../../lib/nest/advice.js';
+
+function dialError(code: string): NpwsDialError {
+  return new NpwsDialError('wss://example.com:8443/: …', { cause: Object.assign(new Error(code), { code }) });
+}
+
+describe('the advice on a failed dial', () => {
+  it.each([
+    ['ECONNREFUSED', /is the server up, and the port right/],
+    ['ENOTFOUND', /check the host in `address`/],
+    ['EAI_AGAIN', /check the host in `address`/],
+    ['ETIMEDOUT', /route and the firewall/],
+    ['EHOSTUNREACH', /route and the firewall/],
+    ['ENETUNREACH', /route and the firewall/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', /pass it in `tls.ca`/],
+    ['SELF_SIGNED_CERT_IN_CHAIN', /pass it in `tls.ca`/],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /pass it in `tls.ca`/],
+    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', /pass it in `tls.ca`/],
+    ['CERT_HAS_EXPIRED', /Renew/],
+    ['CERT_NOT_YET_VALID', /clocks/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /`tls.servername`/],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', /tlsMode and `tls.minVersion`/],
+    ['EPROTO', /tlsMode and `tls.minVersion`/],
+  ])('of %s says what to look at', (code, advice) => {
+    expect(adviceFor(dialError(code))).toMatch(advice);
+  });
+
+  it.each([
+    [403, /`clientIP`/],
+    [404, /`path`/],
+    [503, /`maxCapacity`/],
+    [200, /Is this an NPWS server/],
+    [301, /Is this an NPWS server/],
+  ])('of a refusal with %d says what to look at', (status, advice) => {
+    expect(adviceFor(new NpwsHandshakeError('refused', status))).toMatch(advice);
+  });
+
+  it('on one that got no answer names what may stand in between', () => {
+    expect(adviceFor(new NpwsDialError('timed out'))).toMatch(/firewall/);
+  });
+
+  it('is silent when there is nothing to say', () => {
+    expect(adviceFor(dialError('EMYSTERY'))).toBe('');
+    expect(adviceFor(new NpwsHandshakeError('sent no ID', null))).toBe('');
+  });
+});

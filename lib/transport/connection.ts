@@ -177,10 +177,14 @@ export class PoolConnection extends Duplex {
     giveUp();
   }
 
+  /** Every reader comes through here. A size of 0 is how the stream itself looks for more. */
+  override read(size?: number): unknown {
+    if (size !== 0 && this.#unread.length > 0) this.#pushUnread();
+    return super.read(size);
+  }
+
   override _read(): void {
-    let wantsMore = true;
-    for (const bytes of this.#unread.takeAll()) wantsMore = this.push(bytes);
-    if (wantsMore) this.#link.resume();
+    if (this.#unread.length === 0) this.#link.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -213,12 +217,19 @@ export class PoolConnection extends Duplex {
   #receive(bytes: Buffer): boolean {
     const isRead = this.readableLength === 0 || bytes.length >= SMALL;
     if (isRead && this.#unread.length === 0) return this.push(bytes);
+    const isFirst = this.#unread.length === 0;
     this.#unread.add(bytes);
+    // Who waits for more than there was must look again.
+    if (isFirst && this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
     return this.readableLength + this.#unread.length < READ_BUFFER;
   }
 
-  #endReading(): void {
+  #pushUnread(): void {
     for (const bytes of this.#unread.takeAll()) this.push(bytes);
+  }
+
+  #endReading(): void {
+    this.#pushUnread();
     this.push(null);
     // Who only writes must hear of the end too.
     this.read(0);

@@ -181,7 +181,11 @@ describe('a get', () => {
     const waiting = [rig.pool.incomingGet(), rig.pool.outgoingGet('0000000a')].map((one) =>
       one.catch(() => 'closed'),
     );
-    await expect(rig.pool.incomingGet()).rejects.toMatchObject({ code: 'ERR_NPWS_TOO_MANY_WAITERS' });
+    const oneMore = expect(rig.pool.incomingGet(1_000)).rejects.toMatchObject({
+      code: 'ERR_NPWS_TOO_MANY_WAITERS',
+    });
+    rig.clock.advance(1_000);
+    await oneMore;
     await rig.pool.close();
     expect(await Promise.all(waiting)).toEqual(['closed', 'closed']);
   });

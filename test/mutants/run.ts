@@ -76,7 +76,7 @@ async function runTests(patterns: readonly string[]): Promise<Verdict> {
   await rm(report, { force: true });
   const jest = spawn(
     process.execPath,
-    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', '--json', `--outputFile=${report}`, ...patterns],
+    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', '--testTimeout=5000', '--json', `--outputFile=${report}`, ...patterns],
     { cwd: copy, stdio: 'ignore', timeout: 60_000 },
   ); // prettier-ignore
   const [code] = (await once(jest, 'exit')) as [number | null];

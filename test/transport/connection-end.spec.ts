@@ -1,0 +1,240 @@
+import { once } from 'node:events';
+import { describe, expect, it } from '@jest/globals';
+import { NpwsTruncatedError, type PoolConnection } from 'nestjs-npws';
+import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
+import { CLOSE, closeCodeOf, closePayload, TEXT } from '../support/raw-frames.js';
+import { createJoined, createRawClient } from '../support/raw-joined.js';
+import type { RawPeer } from '../support/raw-peer.js';
+
+/** Writes for ever, as fast as it may. */
+function writeAlways(connection: PoolConnection): void {
+  const write = (): void => {
+    while (!connection.destroyed && connection.write(bytesOf(65_536)));
+  };
+  connection.on('drain', write);
+  write();
+}
+
+describe('the end of a connection', () => {
+  it('comes after everything was read, however slow the reader', async () => {
+    await using joined = await createJoined();
+    const sent = bytesOf(2 << 20);
+    joined.atServer.end(sent);
+    const parts: Buffer[] = [];
+    for await (const part of joined.atClient) {
+      parts.push(part as Buffer);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));
+  });
+
+  it.each([1000, 1001])('is clean when the peer closes with %i', async (code) => {
+    await using raw = await createRawClient();
+    const outcome = outcomeOf(raw.connection);
+    const sent = bytesOf(100_000);
+    raw.peer.send(sent);
+    raw.peer.send(closePayload(code), { opcode: CLOSE });
+    const { bytes, ended, error } = await outcome;
+    expect([digestOf(bytes), ended, error]).toEqual([digestOf(sent), true, null]);
+    expect(closeCodeOf(await raw.peer.frameOfKind(CLOSE))).toBe(code);
+  });
+
+  it.each<[string, number, (peer: RawPeer) => unknown]>([
+    [
+      'an empty close frame',
+      1005,
+      (peer) => {
+        peer.send(Buffer.alloc(0), { opcode: CLOSE });
+      },
+    ],
+    [
+      'close code 1002',
+      1002,
+      (peer) => {
+        peer.send(closePayload(1002), { opcode: CLOSE });
+      },
+    ],
+    [
+      'close code 1011',
+      1011,
+      (peer) => {
+        peer.send(closePayload(1011, 'oh'), { opcode: CLOSE });
+      },
+    ],
+    [
+      'close code 3000',
+      3000,
+      (peer) => {
+        peer.send(closePayload(3000), { opcode: CLOSE });
+      },
+    ],
+    [
+      'a forbidden close code',
+      1002,
+      (peer) => {
+        peer.send(closePayload(1006), { opcode: CLOSE });
+      },
+    ],
+    [
+      'a text message',
+      1003,
+      (peer) => {
+        peer.send(Buffer.from('text'), { opcode: TEXT });
+      },
+    ],
+    [
+      'an unknown opcode',
+      1002,
+      (peer) => {
+        peer.send(Buffer.alloc(1), { opcode: 5 });
+      },
+    ],
+    [
+      'an unmasked frame',
+      1002,
+      (peer) => {
+        peer.write(Buffer.from([0x82, 1, 65]));
+      },
+    ],
+    [
+      'a message over maxPayload',
+      1009,
+      (peer) => {
+        peer.send(bytesOf(200_000));
+      },
+    ],
+    ['half a frame and a FIN', 1006, (peer) => peer.socket.end(Buffer.from([0x82, 0xfe, 0x10]))],
+    ['a FIN without a close frame', 1006, (peer) => peer.socket.end()],
+    ['a reset', 1006, (peer) => peer.reset()],
+  ])('is an error after an exact prefix when the peer ends with %s', async (_, code, finish) => {
+    // prettier-ignore
+    await using raw = await createRawClient({ maxPayload: 150_000 });
+    const outcome = outcomeOf(raw.connection);
+    const sent = bytesOf(100_000);
+    raw.peer.send(sent);
+    while (raw.connection.bytesRead < sent.length) await once(raw.connection, 'data');
+    finish(raw.peer);
+    const { bytes, ended, error } = await outcome;
+    expect(ended).toBe(false);
+    expect(error).toBeInstanceOf(NpwsTruncatedError);
+    expect([error?.code, error?.closeCode]).toEqual(['ERR_NPWS_TRUNCATED', code]);
+    expect(digestOf(bytes)).toBe(digestOf(sent));
+  });
+
+  it('tells the peer the close code when it broke the rules', async () => {
+    await using raw = await createRawClient();
+    raw.peer.send(Buffer.from('text'), { opcode: TEXT });
+    expect(closeCodeOf(await raw.peer.frameOfKind(CLOSE))).toBe(1003);
+  });
+
+  it.each([false, true])('is an error at the peer when destroyed before end (tls: %s)', async (tls) => {
+    await using joined = await createJoined({ tls });
+    const outcome = outcomeOf(joined.atServer);
+    joined.atClient.write('some');
+    await once(joined.atServer, 'data');
+    joined.atClient.destroy();
+    const { ended, error } = await outcome;
+    expect([ended, error?.code]).toEqual([false, 'ERR_NPWS_TRUNCATED']);
+  });
+
+  it('loses nothing when destroyed in its own finish', async () => {
+    await using joined = await createJoined();
+    const sent = bytesOf(1 << 20);
+    const outcome = outcomeOf(joined.atServer);
+    joined.atClient.end(sent);
+    joined.atClient.once('finish', () => joined.atClient.destroy());
+    const { bytes, ended } = await outcome;
+    expect([digestOf(bytes), ended]).toEqual([digestOf(sent), true]);
+  });
+
+  it('shows the peer an error when destroyed while what was written is under way', async () => {
+    await using joined = await createJoined();
+    const sent = bytesOf(8 << 20);
+    const outcome = outcomeOf(joined.atServer);
+    joined.atClient.end(sent);
+    joined.atClient.destroy();
+    const { bytes, ended, error } = await outcome;
+    expect([ended, error?.code]).toEqual([false, 'ERR_NPWS_TRUNCATED']);
+    expect(sent.subarray(0, bytes.length).equals(bytes)).toBe(true);
+  });
+
+  it('by the peer while we write: what it sent is readable, then our writer sees an error', async () => {
+    await using raw = await createRawClient();
+    const { connection, peer } = raw;
+    const sent = bytesOf(50_000);
+    peer.socket.pause();
+    writeAlways(connection);
+    peer.send(sent);
+    peer.send(closePayload(1000), { opcode: CLOSE });
+    const { bytes, error } = await outcomeOf(connection);
+    expect(digestOf(bytes)).toBe(digestOf(sent));
+    expect(error).toBeInstanceOf(NpwsTruncatedError);
+  });
+
+  it('by the peer is told to a writer that never reads', async () => {
+    await using joined = await createJoined();
+    const closed = new Promise((resolve) => joined.atClient.once('close', resolve));
+    writeAlways(joined.atClient);
+    joined.atServer.end();
+    await closed;
+    expect(joined.atClient.errored).toBeInstanceOf(NpwsTruncatedError);
+  });
+
+  it("closes the connection although nobody reads, as a socket's does", async () => {
+    await using joined = await createJoined();
+    joined.atServer.resume();
+    const closed = once(joined.atClient, 'close');
+    joined.atClient.end('bye');
+    await closed;
+    expect(joined.atClient.errored).toBeNull();
+  });
+
+  it('by a failure that nobody listens for crashes nothing', async () => {
+    await using raw = await createRawClient();
+    const closed = new Promise((resolve) => raw.connection.once('close', resolve));
+    await raw.peer.reset();
+    await closed;
+    expect(raw.connection.errored).toBeInstanceOf(NpwsTruncatedError);
+  });
+
+  it('is clean at the peer when `await using` ends it', async () => {
+    await using joined = await createJoined();
+    const outcome = outcomeOf(joined.atServer);
+    {
+      await using connection = joined.atClient;
+      connection.write('hello');
+    }
+    expect(joined.atClient.closed).toBe(true);
+    const { bytes, ended } = await outcome;
+    expect([bytes.toString(), ended]).toEqual(['hello', true]);
+  });
+
+  it.each<[string, (peer: RawPeer) => unknown]>([
+    ['cut', (peer) => peer.reset()],
+    [
+      'closed with 1000',
+      (peer) => {
+        peer.send(closePayload(1000), { opcode: CLOSE });
+      },
+    ],
+    [
+      'closed with 1011',
+      (peer) => {
+        peer.send(closePayload(1011), { opcode: CLOSE });
+      },
+    ],
+  ])('leaves no timer behind when %s', async (_, finish) => {
+    // prettier-ignore
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+    const before = timers();
+    {
+      await using raw = await createRawClient();
+      raw.connection.resume();
+      const closed = new Promise((resolve) => raw.connection.once('close', resolve));
+      finish(raw.peer);
+      await closed;
+    }
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+});

@@ -1,30 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 import { NpwsDialError } from '../../lib/core/errors.js';
-import { FakeClock } from '../support/fake-clock.js';
-import { ClientRig, idSource } from '../support/stub-link.js';
-
-const LOWEST = (): number => 0;
-const HIGHEST = (): number => 0xffff_ffff;
-
-async function started(
-  options: ConstructorParameters<typeof ClientRig>[1] = {},
-  random?: () => number,
-): Promise<ClientRig> {
-  const rig = new ClientRig(new FakeClock(), options, random);
-  await rig.pool.start();
-  return rig;
-}
+import { HIGHEST, idSource, LOWEST, startedClient } from '../support/stub-link.js';
 
 describe('a client pool', () => {
   it('dials its minimum as soon as it starts, once', async () => {
-    const rig = await started({ minCapacity: 5, maxCapacity: 9 });
+    const rig = await startedClient({ minCapacity: 5, maxCapacity: 9 });
     await rig.pool.start();
     expect(rig.flights.size).toBe(5);
     expect(rig.pool.stats()).toMatchObject({ state: 'running', connecting: 5, active: 0, capacity: 5 });
   });
 
   it('wakes when less than 20 % of its capacity is idle, but no sooner than minInterval after its last round', async () => {
-    const rig = await started({ minCapacity: 10, maxCapacity: 10, minInterval: 200, maxInterval: 5_000 });
+    const rig = await startedClient({
+      minCapacity: 10,
+      maxCapacity: 10,
+      minInterval: 200,
+      maxInterval: 5_000,
+    });
     rig.arriveAll(idSource());
     rig.clock.advance(50);
     for (let taken = 0; taken < 8; taken++) await rig.pool.incomingGet(0);
@@ -41,7 +33,12 @@ describe('a client pool', () => {
   });
 
   it('does not truncate: of a capacity of 4, none idle is hunger', async () => {
-    const rig = await started({ minCapacity: 4, maxCapacity: 4, minInterval: 100, maxInterval: 60_000 });
+    const rig = await startedClient({
+      minCapacity: 4,
+      maxCapacity: 4,
+      minInterval: 100,
+      maxInterval: 60_000,
+    });
     rig.arriveAll(idSource());
     // The interval grows while the pool is full.
     rig.clock.advance(60_000);
@@ -53,7 +50,12 @@ describe('a client pool', () => {
   });
 
   it('wakes when somebody waits for the next connection', async () => {
-    const rig = await started({ minCapacity: 1, maxCapacity: 9, minInterval: 100, maxInterval: 60_000 });
+    const rig = await startedClient({
+      minCapacity: 1,
+      maxCapacity: 9,
+      minInterval: 100,
+      maxInterval: 60_000,
+    });
     rig.arriveAll(idSource());
     rig.clock.advance(10_000);
     const [one, ...more] = [1, 2, 3].map(() => rig.pool.incomingGet());
@@ -65,7 +67,7 @@ describe('a client pool', () => {
   });
 
   it('dials no more for those who wait than its maximum', async () => {
-    const rig = await started({ minCapacity: 1, maxCapacity: 3, minInterval: 100 });
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 3, minInterval: 100 });
     for (let waiting = 0; waiting < 10; waiting++) rig.pool.incomingGet().catch(() => undefined);
     rig.clock.advance(100);
     expect(rig.flights.size).toBe(3);
@@ -73,7 +75,7 @@ describe('a client pool', () => {
   });
 
   it('lets a dial that hangs delay no other', async () => {
-    const rig = await started({ minCapacity: 2, maxCapacity: 2, minInterval: 100, maxInterval: 100 });
+    const rig = await startedClient({ minCapacity: 2, maxCapacity: 2, minInterval: 100, maxInterval: 100 });
     const freshId = idSource();
     const [hanging, other] = [...rig.flights];
     other?.arrive(freshId());
@@ -86,7 +88,7 @@ describe('a client pool', () => {
   });
 
   it('has no more dials in flight than maxConcurrentDials, and goes on as they settle', async () => {
-    const rig = await started({ minCapacity: 10, maxCapacity: 10, maxConcurrentDials: 3 });
+    const rig = await startedClient({ minCapacity: 10, maxCapacity: 10, maxConcurrentDials: 3 });
     const freshId = idSource();
     expect(rig.flights.size).toBe(3);
     for (let arrived = 0; arrived < 10; arrived++) {
@@ -100,7 +102,10 @@ describe('a client pool', () => {
     ['lowest', LOWEST, [50, 100, 200, 400, 800, 1_600, 2_500, 2_500]],
     ['highest', HIGHEST, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]],
   ])('backs off with equal jitter, one probe at a time (%s draws)', async (_, random, pauses) => {
-    const rig = await started({ minCapacity: 5, maxCapacity: 5, minInterval: 10, maxInterval: 10 }, random);
+    const rig = await startedClient(
+      { minCapacity: 5, maxCapacity: 5, minInterval: 10, maxInterval: 10 },
+      random,
+    );
     for (const flight of [...rig.flights]) flight.fail();
     for (const pause of pauses) {
       rig.clock.advance(pause - 1);
@@ -118,7 +123,7 @@ describe('a client pool', () => {
   ])(
     'dials at most 30 times in an outage of 60 s and recovers within 5 s of its end (%s draws)',
     async (_, random) => {
-      const rig = await started({ minCapacity: 5, maxCapacity: 20, minInterval: 100 }, random);
+      const rig = await startedClient({ minCapacity: 5, maxCapacity: 20, minInterval: 100 }, random);
       const recovered: { after: number; tries: number }[] = [];
       rig.pool.on('recover', (event) => recovered.push(event));
       for (const flight of [...rig.flights]) flight.fail();
@@ -142,7 +147,7 @@ describe('a client pool', () => {
   );
 
   it('begins its back-off anew after a success', async () => {
-    const rig = await started({ minCapacity: 1, maxCapacity: 1, minInterval: 10 }, HIGHEST);
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 1, minInterval: 10 }, HIGHEST);
     const failOne = (): void => [...rig.flights][0]?.fail();
     failOne();
     rig.clock.advance(100);
@@ -157,7 +162,7 @@ describe('a client pool', () => {
   });
 
   it('backs off from a server that is full, but counts no error', async () => {
-    const rig = await started({ minCapacity: 3, maxCapacity: 3, minInterval: 10 }, HIGHEST);
+    const rig = await startedClient({ minCapacity: 3, maxCapacity: 3, minInterval: 10 }, HIGHEST);
     for (const flight of [...rig.flights]) flight.refuse();
     expect(rig.pool.errorCount()).toBe(0);
     rig.clock.advance(99);
@@ -168,7 +173,7 @@ describe('a client pool', () => {
   });
 
   it('tells the first failure of an outage and its end once', async () => {
-    const rig = await started({ minCapacity: 3, maxCapacity: 3 }, HIGHEST);
+    const rig = await startedClient({ minCapacity: 3, maxCapacity: 3 }, HIGHEST);
     const told: string[] = [];
     rig.pool.on('outage', ({ message }) => told.push(message));
     rig.pool.on('recover', ({ after, tries }) => told.push(`${after} ms, ${tries} tries`));
@@ -183,7 +188,7 @@ describe('a client pool', () => {
   });
 
   it('gives up dials in flight when it closes, and closes one that comes too late', async () => {
-    const rig = await started({ minCapacity: 3, maxCapacity: 3 });
+    const rig = await startedClient({ minCapacity: 3, maxCapacity: 3 });
     const flights = [...rig.flights];
     const closing = rig.pool.close();
     expect(rig.flights.size).toBe(0);
@@ -193,7 +198,7 @@ describe('a client pool', () => {
   });
 
   it('hands a new bearer of an ID out instead of the idle one that had it', async () => {
-    const rig = await started({ minCapacity: 2, maxCapacity: 2 });
+    const rig = await startedClient({ minCapacity: 2, maxCapacity: 2 });
     const [first, second] = [...rig.flights];
     const old = first?.arrive('0000000a');
     const young = second?.arrive('0000000a');
@@ -203,7 +208,7 @@ describe('a client pool', () => {
   });
 
   it('is ready while a connection is alive, idle or in use', async () => {
-    const rig = await started();
+    const rig = await startedClient();
     expect(rig.pool.ready()).toBe(false);
     const waiting = rig.pool.whenReady(1_000);
     const link = [...rig.flights][0]?.arrive('00000001');
@@ -215,7 +220,7 @@ describe('a client pool', () => {
   });
 
   it('rejects whenReady with the last dial error as cause', async () => {
-    const rig = await started();
+    const rig = await startedClient();
     const waiting = rig.pool.whenReady(1_000);
     const refused = new NpwsDialError('refused');
     [...rig.flights][0]?.fail(refused);
@@ -225,7 +230,7 @@ describe('a client pool', () => {
 
   describe('that reserves the control connection', () => {
     it('dials one more than its capacity and keeps 00000000 for who names it', async () => {
-      const rig = await started({ minCapacity: 2, maxCapacity: 2, reserveControl: true });
+      const rig = await startedClient({ minCapacity: 2, maxCapacity: 2, reserveControl: true });
       const freshId = idSource();
       expect(rig.flights.size).toBe(3);
       const [first, ...others] = [...rig.flights];
@@ -246,7 +251,7 @@ describe('a client pool', () => {
         maxInterval: 60_000,
         reserveControl: true,
       };
-      const rig = await started(options);
+      const rig = await startedClient(options);
       const freshId = idSource();
       const [first, ...others] = [...rig.flights];
       const control = first?.arrive('00000000');
@@ -261,7 +266,7 @@ describe('a client pool', () => {
     });
 
     it('does not dial on and on at a server that never issues it again', async () => {
-      const rig = await started({
+      const rig = await startedClient({
         minCapacity: 2,
         maxCapacity: 2,
         minInterval: 10,

@@ -1,22 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { FakeClock } from '../support/fake-clock.js';
-import { ClientRig, idSource } from '../support/stub-link.js';
-
-const HIGHEST = (): number => 0xffff_ffff;
-
-async function started(
-  options: ConstructorParameters<typeof ClientRig>[1] = {},
-  random?: () => number,
-): Promise<ClientRig> {
-  const rig = new ClientRig(new FakeClock(), options, random);
-  await rig.pool.start();
-  return rig;
-}
+import { HIGHEST, idSource, startedClient } from '../support/stub-link.js';
 
 describe('an outage', () => {
   it('knows its own probe: one of an outage that is over neither hurries nor doubles it', async () => {
-    const rig = await started({ minCapacity: 2, maxCapacity: 2, minInterval: 10_000 }, HIGHEST);
+    const rig = await startedClient({ minCapacity: 2, maxCapacity: 2, minInterval: 10_000 }, HIGHEST);
     const [first, slow] = [...rig.flights];
     first?.fail();
     rig.clock.advance(100);
@@ -36,7 +24,7 @@ describe('an outage', () => {
   });
 
   it('leaves nothing on the clock when the pool closes, however late its dials failed', async () => {
-    const rig = await started({ minCapacity: 2, maxCapacity: 2, minInterval: 10_000 }, HIGHEST);
+    const rig = await startedClient({ minCapacity: 2, maxCapacity: 2, minInterval: 10_000 }, HIGHEST);
     const [first, slow] = [...rig.flights];
     first?.fail();
     rig.clock.advance(100);
@@ -61,7 +49,7 @@ describe('an outage', () => {
         async (draws, latency, capacity) => {
           let next = 0;
           const options = { minCapacity: capacity, maxCapacity: 100, minInterval: 10, maxInterval: 20 };
-          const rig = await started(options, () => draws[next++ % draws.length] ?? 0);
+          const rig = await startedClient(options, () => draws[next++ % draws.length] ?? 0);
           const inFlight = rig.dials.length;
           for (const flight of [...rig.flights]) flight.fail();
           for (let ms = 0; ms < 60_000; ms += 100) {
@@ -86,7 +74,7 @@ describe('an outage', () => {
   });
 
   it('does not touch what is idle or in use', async () => {
-    const rig = await started({ minCapacity: 3, maxCapacity: 9 }, HIGHEST);
+    const rig = await startedClient({ minCapacity: 3, maxCapacity: 9 }, HIGHEST);
     rig.arriveAll(idSource());
     const used = await rig.pool.incomingGet(0);
     rig.clock.advance(1_000);
@@ -100,7 +88,7 @@ describe('an outage', () => {
 
 describe('a dial that comes too late', () => {
   it('is closed on arrival and told to nobody', async () => {
-    const rig = await started({ minCapacity: 1 });
+    const rig = await startedClient({ minCapacity: 1 });
     const [flight] = [...rig.flights];
     const told: unknown[] = [];
     rig.pool.on('connect', (event) => told.push(event));

@@ -12,8 +12,8 @@ import {
   LOCAL,
   PLATFORMS,
   quickClient,
-  untilPool,
 } from '../support/apps.js';
+import { until } from '../support/pair.js';
 import { connectRaw } from '../support/raw-peer.js';
 
 @Controller('health')
@@ -61,8 +61,8 @@ describe.each(PLATFORMS)('/health on %s', (platform) => {
     const client = quickClient(port, { minInterval: 100, maxInterval: 100 });
     const pools = NpwsModule.forRoot({ server: { listener, maxCapacity: 10 }, client });
     await using booted = await bootHealthy([pools], platform);
-    await untilPool(booted.client, () => booted.client.active() === 2);
-    await untilPool(booted.server, () => booted.server.active() === 2);
+    await until(booted.client, () => booted.client.active() === 2);
+    await until(booted.server, () => booted.server.active() === 2);
     booted.server.addError();
     expect(await healthOf(booted)).toEqual({
       code: 200,
@@ -138,7 +138,7 @@ describe('/health', () => {
     expect(await healthOf(booted)).toMatchObject({ code: 200 });
     listener.close();
     await once(listener, 'close');
-    await untilPool(booted.server, () => !booted.server.ready());
+    await until(booted.server, () => !booted.server.ready());
     expect(await healthOf(booted)).toMatchObject(down);
   });
 
@@ -147,7 +147,7 @@ describe('/health', () => {
     await using booted = await bootHealthy([
       NpwsModule.forRoot({ client: quickClient(port, { maxBackoff: 100 }) }),
     ]);
-    await untilPool(booted.client, () => booted.client.errorCount() > 0);
+    await until(booted.client, () => booted.client.errorCount() > 0);
     expect(await healthOf(booted)).toMatchObject({
       code: 503,
       pools: {
@@ -176,7 +176,7 @@ describe('/health', () => {
     const held = await booted.client.incomingGet();
     const atServer = await far.server.outgoingGet(held.id);
     const draining = far.app.close();
-    await untilPool(booted.client, () => booted.client.stats()?.lastDialError !== null);
+    await until(booted.client, () => booted.client.stats()?.lastDialError !== null);
     expect(booted.client.stats()).toMatchObject({ used: 1 });
     expect(await healthOf(booted)).toMatchObject({ code: 200 });
     atServer.destroy();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { NpwsModule, type NpwsOptions } from 'nestjs-npws';
 import { onOneLine } from '../../lib/nest/pool-logger.js';
-import { boot, freePort, LOCAL, quickClient, RecordingLogger, untilPool } from '../support/apps.js';
+import { boot, freePort, LOCAL, quickClient, RecordingLogger } from '../support/apps.js';
+import { until } from '../support/pair.js';
 import { createCertificate } from '../support/certificates.js';
 import { RawServer } from '../support/raw-peer.js';
 
@@ -49,9 +50,9 @@ describe('the lines that a pool logs', () => {
       imports: [NpwsModule.forRoot({ server: { listen: LOCAL, maxCapacity: 9 } })],
     });
     const near = await boot({ imports: [NpwsModule.forRoot({ client: quickClient(far.poolPort) })] });
-    await untilPool(near.client, () => near.client.active() === 2);
+    await until(near.client, () => near.client.active() === 2);
     const held = await near.client.incomingGet();
-    await untilPool(near.client, () => near.client.active() === 2);
+    await until(near.client, () => near.client.active() === 2);
     const closed = near.app.close();
     held.destroy();
     await closed;
@@ -90,7 +91,7 @@ describe('the lines that a pool logs', () => {
     const outage = `warn [ClientPool:default] ws://127.0.0.1:${port}/: connect ECONNREFUSED 127.0.0.1:${port}; retrying. Nothing listens there: is the server up, and the port right?`;
     const down = async (): Promise<void> => {
       const errors = client.errorCount();
-      await untilPool(client, () => client.errorCount() >= errors + 3);
+      await until(client, () => client.errorCount() >= errors + 3);
     };
     const up = async (): Promise<void> => {
       await using far = await boot(
@@ -124,7 +125,7 @@ describe('the lines that a pool logs', () => {
     await using near = await boot({
       imports: [NpwsModule.forRoot({ client: quickClient(far.poolPort, { tlsMode: 'verified' }) })],
     });
-    await untilPool(near.client, () => near.client.errorCount() > 0);
+    await until(near.client, () => near.client.errorCount() > 0);
     expect(near.logger.poolLines).toEqual([
       `warn [ClientPool:default] wss://127.0.0.1:${far.poolPort}/: self-signed certificate; retrying. The certificate's issuer is not known: pass it in \`tls.ca\`; tlsMode 'self-signed' is for tests.`,
     ]);
@@ -135,7 +136,7 @@ describe('the lines that a pool logs', () => {
     await using near = await boot({
       imports: [NpwsModule.forRoot({ client: quickClient(far.poolPort, { tlsMode: 'verified' }) })],
     });
-    await untilPool(near.client, () => near.client.errorCount() > 0);
+    await until(near.client, () => near.client.errorCount() > 0);
     expect(near.logger.poolLines).toHaveLength(1);
     expect(near.logger.poolLines[0]).toMatch(/speaks no TLS, or an older version/);
   });
@@ -152,7 +153,7 @@ describe('the lines that a pool logs', () => {
         }),
       ],
     });
-    await untilPool(near.client, () => near.client.active() === 2);
+    await until(near.client, () => near.client.active() === 2);
     expect(timeless(near.logger.poolLines)).toEqual([
       'warn [ClientPool:default] minCapacity 4 is above maxCapacity 2: swapped',
       "warn [ClientPool:default] the server's certificate is not verified (tlsMode 'self-signed'): anyone in between can read and change the bytes",
@@ -181,7 +182,7 @@ describe('the lines that a pool logs', () => {
       }, gaveUp);
     });
     await using near = await boot({ imports: [NpwsModule.forRoot({ client: quickClient(rude.port) })] });
-    await untilPool(near.client, () => near.client.errorCount() > 0);
+    await until(near.client, () => near.client.errorCount() > 0);
     const start = `ws://127.0.0.1:${rude.port}/ answered 418 a\\u0009`;
     expect(near.logger.poolLines).toEqual([
       `warn [ClientPool:default] ${start}${'x'.repeat(128 - start.length)}…; retrying. Is this an NPWS server?`,
@@ -199,7 +200,7 @@ describe('the lines that a pool logs', () => {
       headers: { Authorization: `Bearer ${secret}` },
     };
     const near = await boot({ imports: [NpwsModule.forRoot({ client })] }, { logger });
-    await untilPool(near.client, () => near.client.errorCount() > 0);
+    await until(near.client, () => near.client.errorCount() > 0);
     const far = await boot(
       {
         imports: [
@@ -209,7 +210,7 @@ describe('the lines that a pool logs', () => {
       { logger },
     );
     const errors = near.client.errorCount();
-    await untilPool(near.client, () => near.client.errorCount() > errors);
+    await until(near.client, () => near.client.errorCount() > errors);
     await near.app.close();
     await far.app.close();
     const all = logger.lines.join('\n');

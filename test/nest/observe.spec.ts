@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { NpwsModule, type PoolEvents, type PoolStats } from 'nestjs-npws';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { filter } from 'rxjs/operators';
-import { boot, LOCAL, quickClient, untilPool } from '../support/apps.js';
+import { boot, LOCAL, quickClient } from '../support/apps.js';
+import { until } from '../support/pair.js';
 import { connectNamed, connectRaw } from '../support/raw-peer.js';
 
 describe('stats$ of a pool service', () => {
@@ -72,7 +73,7 @@ describe('events of a pool service', () => {
     });
     await using near = await boot({ imports: [NpwsModule.forRoot({ client: quickClient(far.poolPort) })] });
     const { client } = near;
-    await untilPool(client, () => client.active() === 2);
+    await until(client, () => client.active() === 2);
     expect(client.stats()).toMatchObject({ role: 'client', name: 'default', state: 'running', active: 2 });
     expect([client.capacity(), client.interval()]).toEqual([
       client.stats()?.capacity,
@@ -82,6 +83,6 @@ describe('events of a pool service', () => {
     expect(client.health()).toEqual({ up: true, reason: null });
     expect(client.flush()).toBe(2);
     expect(client.active()).toBe(0);
-    await untilPool(client, () => client.active() === 2);
+    await until(client, () => client.active() === 2);
   });
 });

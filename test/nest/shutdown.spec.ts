@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { NpwsModule, type PoolService } from 'nestjs-npws';
-import { boot, type BootedApp, LOCAL, PLATFORMS, quickClient, untilPool } from '../support/apps.js';
+import { boot, type BootedApp, LOCAL, PLATFORMS, quickClient } from '../support/apps.js';
+import { until } from '../support/pair.js';
 import { CLOSE, closeCodeOf } from '../support/raw-frames.js';
 import { connectNamed, connectRaw } from '../support/raw-peer.js';
 
@@ -36,7 +37,7 @@ describe.each(PLATFORMS)('the shutdown of an application on %s', (platform) => {
   it('says goodbye to idle connections with 1001 and takes no time', async () => {
     const far = await server(60_000);
     const near = await client(far.poolPort, 60_000);
-    await untilPool(near.client, () => near.client.active() === 2);
+    await until(near.client, () => near.client.active() === 2);
     const { peer } = await connectNamed(far.poolPort);
     const goodbye = peer.frameOfKind(CLOSE).then((frame) => {
       peer.socket.end();

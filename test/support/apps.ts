@@ -123,16 +123,3 @@ export async function freePort(): Promise<number> {
   await new Promise((resolve) => listener.close(resolve));
   return port;
 }
-
-/** Resolves when `condition` holds, looking after each change of the pool. */
-export function untilPool(pool: PoolService, condition: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (!condition()) return;
-      pool.off('change', look);
-      resolve();
-    };
-    pool.on('change', look);
-    look();
-  });
-}

@@ -1,5 +1,12 @@
-import type { ClientPoolOptions, PoolConnection, ServerPoolOptions } from 'nestjs-npws';
-import { type ClientPool, createClientPool, createServerPool, type Pool, type ServerPool } from 'nestjs-npws';
+import {
+  type ClientPool,
+  type ClientPoolOptions,
+  createClientPool,
+  createServerPool,
+  type PoolConnection,
+  type ServerPool,
+  type ServerPoolOptions,
+} from 'nestjs-npws';
 import { createCertificate } from './certificates.js';
 
 /** A client pool and a server pool joined by real sockets on a free port. `await using` closes both. */
@@ -54,8 +61,14 @@ export async function takeBoth({
   return { atServer, atClient: await client.outgoingGet(atServer.id) };
 }
 
+/** What tells of its changes. */
+interface Observed {
+  on(event: 'change', listener: () => void): unknown;
+  off(event: 'change', listener: () => void): unknown;
+}
+
 /** Resolves when `condition` holds, looking after each change of the pool. */
-export function until(pool: Pool<PoolConnection>, condition: () => boolean): Promise<void> {
+export function until(pool: Observed, condition: () => boolean): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
       if (!condition()) return;

@@ -6,7 +6,7 @@ import type { Link, LinkEnd, LinkKeeper } from '../../lib/core/link.js';
 import { type ClientPoolOptions, resolveOptions, type ServerPoolOptions } from '../../lib/core/options.js';
 import type { Random } from '../../lib/core/random.js';
 import { type Gate, ServerPool, type Slot } from '../../lib/core/server-pool.js';
-import type { FakeClock } from './fake-clock.js';
+import { FakeClock } from './fake-clock.js';
 
 /** A link without a network. What an application gets to hold is the link itself. */
 export class StubLink implements Link<StubLink> {
@@ -132,6 +132,22 @@ export class ClientRig {
     this.flights.add(flight);
     return () => void this.flights.delete(flight);
   };
+}
+
+/** Draws the lowest number there is, always. */
+export const LOWEST: Random = () => 0;
+
+/** Draws the highest number there is, always. */
+export const HIGHEST: Random = () => 0xffff_ffff;
+
+/** A client pool that has begun to dial. */
+export async function startedClient(
+  options?: Partial<ClientPoolOptions>,
+  random?: Random,
+): Promise<ClientRig> {
+  const rig = new ClientRig(new FakeClock(), options, random);
+  await rig.pool.start();
+  return rig;
 }
 
 /** A server pool that listens nowhere; `connect` lets a client in. */

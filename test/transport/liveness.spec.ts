@@ -24,7 +24,7 @@ describe('a peer that is killed', () => {
     relay.cut();
     await until(client, () => client.stats().evicted === 20);
     await until(server, () => server.stats().evicted === 20);
-    expect(performance.now() - since).toBeLessThan(100);
+    expect(performance.now() - since).toBeLessThan(1_000);
     await until(client, () => client.active() === 20);
     await until(server, () => server.active() === 20);
     expect(relay.injected).toBe(20);
@@ -76,7 +76,7 @@ describe('a peer that falls silent', () => {
       until(server, () => server.stats().evicted === 5),
     ]);
     // The deadline for a pong is never longer than the period.
-    expect(performance.now() - since).toBeLessThan(keepAlive + keepAlive + 500);
+    expect(performance.now() - since).toBeLessThan(keepAlive + keepAlive + 1_500);
     expect(relay.injected).toBe(5);
   });
 

@@ -1,0 +1,63 @@
+import type { ClientPoolOptions, PoolConnection, ServerPoolOptions } from 'nestjs-npws';
+import { ClientPool } from '../../lib/core/client-pool.js';
+import { type Cancel, type Clock, systemClock } from '../../lib/core/clock.js';
+import { resolveOptions } from '../../lib/core/options.js';
+import { ServerPool } from '../../lib/core/server-pool.js';
+import { createListen } from '../../lib/transport/acceptor.js';
+import { createDial } from '../../lib/transport/dialer.js';
+
+/** The real clock, and how many callbacks wait on it: what nobody else in the process can blur. */
+export class CountingClock implements Clock {
+  readonly #waiting = new Set<Cancel>();
+
+  get pending(): number {
+    return this.#waiting.size;
+  }
+
+  now(): number {
+    return systemClock.now();
+  }
+
+  after(ms: number, callback: () => void): Cancel {
+    const stop = systemClock.after(ms, () => {
+      this.#waiting.delete(cancel);
+      callback();
+    });
+    const cancel = (): void => {
+      this.#waiting.delete(cancel);
+      stop();
+    };
+    this.#waiting.add(cancel);
+    return cancel;
+  }
+}
+
+interface Counted<P> {
+  readonly pool: P;
+  readonly clock: CountingClock;
+}
+
+const random = (): number => Math.floor(Math.random() * 2 ** 32);
+
+/** A server pool on plain ws and a free port, and its clock. */
+export function createCountedServerPool(
+  options: Partial<ServerPoolOptions> = {},
+): Counted<ServerPool<PoolConnection>> {
+  const clock = new CountingClock();
+  const { server } = resolveOptions({
+    server: { listen: { host: '127.0.0.1', port: 0 }, maxCapacity: 10, ...options },
+  });
+  if (!server) throw new Error('no server options');
+  return {
+    pool: new ServerPool('counted', server, createListen(server, clock, random), clock, random),
+    clock,
+  };
+}
+
+/** A client pool on plain ws, and its clock. */
+export function createCountedClientPool(options: ClientPoolOptions): Counted<ClientPool<PoolConnection>> {
+  const clock = new CountingClock();
+  const { client } = resolveOptions({ client: { tlsMode: 'none', ...options } });
+  if (!client) throw new Error('no client options');
+  return { pool: new ClientPool('counted', client, createDial(client, clock, random), clock, random), clock };
+}

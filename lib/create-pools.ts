@@ -1,9 +1,12 @@
 import { randomFillSync } from 'node:crypto';
 import { ClientPool } from './core/client-pool.js';
 import { systemClock } from './core/clock.js';
+import { NpwsOptionsError } from './core/errors.js';
 import {
   type ClientPoolOptions,
+  type NpwsOptions,
   type ResolvedClientOptions,
+  type ResolvedOptions,
   type ResolvedServerOptions,
   resolveOptions,
   type ServerPoolOptions,
@@ -14,6 +17,7 @@ import { ServerPool } from './core/server-pool.js';
 import { createListen } from './transport/acceptor.js';
 import type { PoolConnection } from './transport/connection.js';
 import { createDial } from './transport/dialer.js';
+import { tlsProblemsOf } from './transport/tls.js';
 
 /** The name of a pool that was given none. */
 export const DEFAULT_NAME = 'default';
@@ -48,6 +52,14 @@ export function createServerPool(
 ): ServerPool<PoolConnection> {
   const { server } = resolveOptions({ server: options });
   return standAlone(signal, buildServerPool(name, server as ResolvedServerOptions));
+}
+
+/** Checks the options of both roles as far as that can be done before the start, Node's TLS options included. */
+export function checkOptions(given: NpwsOptions): ResolvedOptions {
+  const resolved = resolveOptions(given);
+  const problems = tlsProblemsOf(resolved);
+  if (problems.length > 0) throw new NpwsOptionsError(problems);
+  return resolved;
 }
 
 /** Joins the client's core to the wire. */

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
-import { type NpwsOptions, type ResolvedOptions, resolveOptions } from '../core/options.js';
-import { DEFAULT_NAME } from '../create-pools.js';
+import type { NpwsOptions, ResolvedOptions } from '../core/options.js';
+import { checkOptions, DEFAULT_NAME } from '../create-pools.js';
 import { ClientPoolService } from './client-pool.service.js';
 import { ServerPoolService } from './server-pool.service.js';
 import { getClientPoolToken, getServerPoolToken } from './tokens.js';
@@ -34,7 +34,7 @@ function addPools(
   const client = getClientPoolToken(name);
   const server = getServerPoolToken(name);
   const providers: Provider[] = [
-    { provide: RESOLVED_OPTIONS, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+    { provide: RESOLVED_OPTIONS, useFactory: checkOptions, inject: [MODULE_OPTIONS_TOKEN] },
     {
       provide: client,
       useFactory: (options: ResolvedOptions) => new ClientPoolService(name, options.client),

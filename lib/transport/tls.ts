@@ -10,7 +10,7 @@ import {
   type Server,
 } from 'node:tls';
 import { NpwsOptionsError } from '../core/errors.js';
-import type { ResolvedClientOptions, ResolvedServerOptions } from '../core/options.js';
+import type { ResolvedClientOptions, ResolvedOptions, ResolvedServerOptions } from '../core/options.js';
 
 /** The least version of TLS unless the application says otherwise. */
 const MIN_VERSION = 'TLSv1.3';
@@ -55,6 +55,19 @@ export function tlsServer({ tls }: ResolvedServerOptions): Server | null {
   return orOptionsError('server.tls', () =>
     createServer({ ...tls, minVersion: tls.minVersion ?? MIN_VERSION }),
   );
+}
+
+/** What Node does not like in the TLS options of either role. */
+export function tlsProblemsOf({ client, server }: ResolvedOptions): string[] {
+  return [() => client && clientContext(client), () => server && tlsServer(server)].flatMap((create) => {
+    try {
+      create();
+      return [];
+    } catch (error) {
+      if (error instanceof NpwsOptionsError) return error.problems;
+      throw error;
+    }
+  });
 }
 
 function orOptionsError<T>(option: string, create: () => T): T {

@@ -266,7 +266,7 @@ describe('options that can not be used', () => {
     ).rejects.toMatchObject({ code: 'ERR_NPWS_OPTIONS' });
   });
 
-  it('never show a key, whatever is wrong with it', async () => {
+  it('never show a key, whatever is wrong with it, and tell it of both roles', async () => {
     const secret = 'a-very-secret-key';
     const failure: unknown = await boot({
       imports: [
@@ -282,5 +282,7 @@ describe('options that can not be used', () => {
     }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(NpwsOptionsError);
     expect((failure as Error).message).not.toContain(secret);
+    const named = (failure as NpwsOptionsError).problems.map((problem) => problem.split(':', 1)[0]);
+    expect(named).toEqual(['client.tls', 'server.tls']);
   });
 });

@@ -49,10 +49,6 @@ export class IdleStore<L extends Named> {
     return this.#idle.oldest?.value;
   }
 
-  has(id: ConnectionId): boolean {
-    return this.#byId.has(id);
-  }
-
   get(id: ConnectionId): L | undefined {
     return this.#byId.get(id)?.value;
   }

@@ -14,9 +14,9 @@ import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
+import { bracketed, peerOf } from './address.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
-import { plainAddress } from './ip-filter.js';
 import { WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
 import { tlsServer } from './tls.js';
@@ -65,7 +65,7 @@ class Acceptor implements Listening {
 
   get url(): string {
     const { host, port } = this.address;
-    return `${this.tls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return `${this.tls ? 'wss' : 'ws'}://${bracketed(host)}:${port}`;
   }
 
   get address(): { host: string; port: number } {
@@ -263,10 +263,6 @@ function headersOf({ reason, headers }: Refusal): Record<string, string> {
     'Content-Length': String(Buffer.byteLength(reason)),
     ...headers,
   };
-}
-
-function peerOf(socket: Socket): string {
-  return `${plainAddress(socket.remoteAddress ?? '')}:${socket.remotePort ?? 0}`;
 }
 
 /** A TCP connection's two ends: no other has the same as long as it lives. */

@@ -3,9 +3,9 @@ import { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { LinkEnd } from '../core/link.js';
+import { plainAddress } from './address.js';
 import { Backlog } from './backlog.js';
 import { FramePacker } from './frame-packer.js';
-import { plainAddress } from './ip-filter.js';
 import { tlsStateOf, type TlsState } from './tls.js';
 
 /** The largest payload of our own frames: with its header (8 bytes when masked) a frame fills one TLS record of 16 KiB. */

@@ -5,8 +5,9 @@ import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
 import type { ResolvedClientOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
+import { bracketed } from './address.js';
 import type { PoolConnection } from './connection.js';
-import { WebSocketLink } from './link.js';
+import { describeEnd, WebSocketLink } from './link.js';
 import { clientContext } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
@@ -141,7 +142,7 @@ class DialAttempt {
     link.keeper = {
       begun: () => undefined,
       ended: (_, { code, reason, error }) => {
-        const why = reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
+        const why = describeEnd(code, reason);
         this.#fail(
           new NpwsHandshakeError(`${placeOf(this.options)} sent no ID: ${why}`, null, { cause: error }),
         );
@@ -179,8 +180,4 @@ function reasonOf(error: Error): string {
   if (error.message !== '') return error.message;
   const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
   return first?.message ?? error.name;
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

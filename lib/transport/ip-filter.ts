@@ -1,12 +1,5 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
-
-/** IPv4 addresses as a dual-stack listener sees them. */
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-
-/** An address as people write it: an IPv4 client of a dual-stack listener is shown as IPv4. */
-export function plainAddress(address: string): string {
-  return MAPPED.exec(address)?.[1] ?? address;
-}
+import { plainAddress } from './address.js';
 
 /** Decides who may connect: `ranges` are addresses or CIDR ranges, both checked; none lets in all. */
 export function createIpFilter(ranges: readonly string[]): (address: string | undefined) => boolean {

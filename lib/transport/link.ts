@@ -4,10 +4,10 @@ import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
 import type { Random } from '../core/random.js';
+import { peerOf } from './address.js';
 import { Backlog } from './backlog.js';
 import { CLOSE_TIMEOUT, type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
 import { IdReader } from './handshake.js';
-import { plainAddress } from './ip-filter.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { PooledWebSocket } from './web-socket.js';
 
@@ -47,7 +47,7 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     random: Random,
   ) {
     this.#id = id ?? CONTROL_ID;
-    this.peer = `${plainAddress(socket.remoteAddress ?? '')}:${socket.remotePort ?? 0}`;
+    this.peer = peerOf(socket);
     this.#keepAlive = new KeepAlive(
       {
         bytesRead: () => socket.bytesRead,
@@ -232,9 +232,8 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   /** The peer broke off, or broke a rule. */
   #fail(code: number, reason: string, cause: Error | null): void {
     if (this.#end) return;
-    const why = reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
     const error = new NpwsTruncatedError(
-      `connection ${this.#id} was cut: ${why}`,
+      `connection ${this.#id} was cut: ${describeEnd(code, reason)}`,
       code,
       cause ? { cause } : undefined,
     );
@@ -280,4 +279,9 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     this.#isGone = true;
     this.keeper?.gone(this);
   }
+}
+
+/** Why a link ended, for people. */
+export function describeEnd(code: number, reason: string): string {
+  return reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
 }

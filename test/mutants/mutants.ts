@@ -255,7 +255,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an IPv4 client of a dual-stack listener is unknown',
-    file: 'lib/transport/ip-filter.ts',
+    file: 'lib/transport/address.ts',
     find: 'return MAPPED.exec(address)?.[1] ?? address;',
     replace: 'return address;',
     killedBy: ['test/transport/ip-filter'],

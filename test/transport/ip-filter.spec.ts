@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { createIpFilter, plainAddress } from '../../lib/transport/ip-filter.js';
+import { plainAddress } from '../../lib/transport/address.js';
+import { createIpFilter } from '../../lib/transport/ip-filter.js';
 
 describe('the white-list', () => {
   it.each([

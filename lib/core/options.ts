@@ -1,6 +1,7 @@
 import { isIP, type Server } from 'node:net';
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
 import { NpwsOptionsError } from './errors.js';
+import { parseIpRange } from './ip-range.js';
 import { OptionReader } from './option-reader.js';
 
 /** How a client secures its connections. `'2'`, `'1'` and `'0'` are NPWS's names for them. */
@@ -71,6 +72,8 @@ export interface ServerPoolOptions extends PoolOptions {
   readonly tls?: TlsOptions;
   /** Addresses or CIDR ranges that may connect; '' or omitted lets in all. */
   readonly clientIP?: string | readonly string[];
+  /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` tells the client's address. Default none: it is ignored. */
+  readonly trustProxy?: string | readonly string[];
   /** Values of `Origin` (browsers) that may connect. Default none. */
   readonly allowedOrigins?: string | readonly string[];
   /** The only path to serve; others get 404. Default: any. */
@@ -124,6 +127,7 @@ export interface ResolvedServerOptions extends ResolvedPoolOptions {
   readonly tls: Readonly<TlsOptions> | undefined;
   /** Empty lets in all. */
   readonly clientIP: readonly string[];
+  readonly trustProxy: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly path: string | undefined;
   readonly handshakeTimeout: number;
@@ -143,7 +147,15 @@ const CLIENT = [
   'address', 'minCapacity', 'minInterval', 'maxInterval', 'tlsMode', 'headers', 'dialTimeout',
   'maxConcurrentDials', 'maxBackoff', ...SHARED,
 ]; // prettier-ignore
-const SERVER = ['listen', 'listener', 'clientIP', 'allowedOrigins', 'handshakeTimeout', ...SHARED];
+const SERVER = [
+  'listen',
+  'listener',
+  'clientIP',
+  'trustProxy',
+  'allowedOrigins',
+  'handshakeTimeout',
+  ...SHARED,
+];
 
 /** Checks all options at once, fills in defaults, copies and freezes. Throws one `NpwsOptionsError` with every problem. */
 export function resolveOptions(given: NpwsOptions): ResolvedOptions {
@@ -238,6 +250,12 @@ function resolveServer(options: OptionReader): ResolvedServerOptions {
             'an IP address or CIDR range such as 10.0.0.0/8, a list of them, or nothing for all',
             isAddressRange,
           ) ?? []),
+    trustProxy:
+      options.strings(
+        'trustProxy',
+        'the IP address or CIDR range of a proxy such as 10.0.0.0/8, or a list of them',
+        isAddressRange,
+      ) ?? [],
     allowedOrigins:
       options.strings(
         'allowedOrigins',
@@ -345,12 +363,5 @@ function isOrigin(value: string): boolean {
 }
 
 function isAddressRange(value: string): boolean {
-  const [address = '', prefix, ...rest] = value.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  // Mapped IPv4 addresses have their first 96 bits in common.
-  const least = /^::ffff:\d+\./i.test(address) ? 96 : 0;
-  const most = version === 4 ? 32 : 128;
-  if (prefix === undefined) return true;
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) >= least && Number(prefix) <= most;
+  return parseIpRange(value) !== undefined;
 }

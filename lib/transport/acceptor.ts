@@ -14,7 +14,7 @@ import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
-import { bracketed, peerOf } from './address.js';
+import { bracketed, type Remote, remoteOf } from './address.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { WebSocketLink } from './link.js';
@@ -24,6 +24,7 @@ import { PooledWebSocket } from './web-socket.js';
 
 const FULL: Refusal = { status: 503, reason: 'pool full' };
 const BAD_REQUEST: Refusal = { status: 400, reason: 'bad request' };
+const HEADERS_TOO_LONG: Refusal = { status: 431, reason: 'headers too long' };
 
 /** Makes what listens for a server pool. Throws `NpwsOptionsError` when Node does not take the TLS options. */
 export function createListen(
@@ -129,8 +130,9 @@ class Acceptor implements Listening {
     const http = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
     const refuse = (request: IncomingMessage, response: ServerResponse): void => {
       // A request that could pass but for its Connection header has not asked for an upgrade.
-      const refusal = this.#admission.judge(request) ?? NO_UPGRADE;
-      this.#note(refusal, request.socket);
+      const remote = this.#admission.remoteOf(request);
+      const refusal = this.#admission.judge(request, remote) ?? NO_UPGRADE;
+      this.#note(refusal, remote);
       response.writeHead(refusal.status, headersOf(refusal)).end(refusal.reason);
     };
     http.on('request', refuse).on('checkContinue', refuse).on('checkExpectation', refuse);
@@ -138,12 +140,15 @@ class Acceptor implements Listening {
       this.#upgrade(request, socket as Socket, head);
     });
     http.on('connect', (request, socket) => {
-      this.#refuse(socket as Socket, this.#admission.judge(request) ?? BAD_REQUEST);
+      const remote = this.#admission.remoteOf(request);
+      this.#refuse(socket as Socket, remote, this.#admission.judge(request, remote) ?? BAD_REQUEST);
     });
     http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
       if (socket.writable && error.code !== 'ECONNRESET') {
-        this.#refuse(socket as Socket, isTooLong ? { status: 431, reason: 'headers too long' } : BAD_REQUEST);
+        const remote = remoteOf(socket as Socket);
+        const refusal = isTooLong ? HEADERS_TOO_LONG : BAD_REQUEST;
+        this.#refuse(socket as Socket, remote, this.#admission.answerTo(remote, refusal));
       } else socket.destroy();
     });
     return http;
@@ -170,7 +175,7 @@ class Acceptor implements Listening {
 
   readonly #onTlsError = (error: Error, socket: Socket): void => {
     // One that we dropped at its deadline is counted already.
-    if (!this.#timedOut.delete(wayOf(socket))) this.gate.rejected(0, error.message, peerOf(socket));
+    if (!this.#timedOut.delete(wayOf(socket))) this.gate.rejected(0, error.message, remoteOf(socket).name);
     socket.destroy();
   };
 
@@ -189,7 +194,7 @@ class Acceptor implements Listening {
     const key = wayOf(socket);
     this.#pending.get(key)?.cancel();
     const cancel = this.clock.after(this.options.handshakeTimeout, () => {
-      this.gate.rejected(408, 'hand-shake timed out', peerOf(socket));
+      this.gate.rejected(408, 'hand-shake timed out', remoteOf(socket).name);
       this.#timedOut.add(key);
       socket.destroy();
     });
@@ -204,14 +209,15 @@ class Acceptor implements Listening {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const refusal = this.#admission.judge(request);
+    const remote = this.#admission.remoteOf(request);
+    const refusal = this.#admission.judge(request, remote);
     if (refusal) {
-      this.#refuse(socket, refusal);
+      this.#refuse(socket, remote, refusal);
       return;
     }
     const slot = this.gate.reserve();
     if (!slot) {
-      this.#refuse(socket, FULL);
+      this.#refuse(socket, remote, FULL);
       return;
     }
     const key = wayOf(socket);
@@ -220,7 +226,7 @@ class Acceptor implements Listening {
       this.#pending.delete(key);
       const { keepAlive, ping } = this.options;
       const rules = { period: keepAlive, mode: ping };
-      const link = new WebSocketLink(ws, socket, slot.id, rules, this.clock, this.random);
+      const link = new WebSocketLink(ws, socket, remote, slot.id, rules, this.clock, this.random);
       link.send(idToBytes(slot.id));
       link.watch();
       slot.fill(link);
@@ -229,17 +235,16 @@ class Acceptor implements Listening {
     slot.release();
   }
 
-  #refuse(socket: Socket, reason: Refusal): void {
-    const refusal = this.#admission.answerTo(socket.remoteAddress, reason);
-    this.#note(refusal, socket);
+  #refuse(socket: Socket, remote: Remote, refusal: Refusal): void {
+    this.#note(refusal, remote);
     const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
     const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`;
     socket.end(`${status}${headers.join('')}\r\n${refusal.reason}`);
     socket.destroySoon();
   }
 
-  #note({ status, reason }: Refusal, socket: Socket): void {
-    this.gate.rejected(status, reason, peerOf(socket));
+  #note({ status, reason }: Refusal, { name }: Remote): void {
+    this.gate.rejected(status, reason, name);
   }
 }
 

@@ -1,5 +1,15 @@
 import type { Socket } from 'node:net';
 
+/** Who is at the far end. */
+export interface Remote {
+  /** The address, or undefined when it is not known. */
+  readonly address: string | undefined;
+  /** The port, or undefined when a proxy in between has not told it. */
+  readonly port: number | undefined;
+  /** For logs and events: 'host:port', and by which proxy. */
+  readonly name: string;
+}
+
 /** IPv4 addresses as a dual-stack listener sees them. */
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
@@ -13,7 +23,8 @@ export function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** The far end of a socket as 'host:port', for logs and events. */
-export function peerOf(socket: Socket): string {
-  return `${plainAddress(socket.remoteAddress ?? '')}:${socket.remotePort ?? 0}`;
+/** The far end of a socket. */
+export function remoteOf({ remoteAddress, remotePort }: Socket): Remote {
+  const address = remoteAddress && plainAddress(remoteAddress);
+  return { address, port: remotePort, name: `${bracketed(address ?? '')}:${remotePort ?? 0}` };
 }

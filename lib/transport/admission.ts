@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { ResolvedServerOptions } from '../core/options.js';
-import { createIpFilter } from './ip-filter.js';
+import type { Remote } from './address.js';
+import { createRemoteOfRequest, type RemoteOfRequest } from './forwarded.js';
+import { createIpFilter, type IpFilter } from './ip-filter.js';
 
 /** Why somebody is not let in: an HTTP answer. */
 export interface Refusal {
@@ -22,21 +24,25 @@ const UNAUTHORIZED: Refusal = { status: 403, reason: 'unauthorized' };
  * stranger learns nothing. What is left to ask after that is whether there is a slot (503).
  */
 export class Admission {
-  readonly #isAllowed: (address: string | undefined) => boolean;
+  /** Who asks, seen through the proxies that are trusted. */
+  readonly remoteOf: RemoteOfRequest;
+  readonly #isAllowed: IpFilter;
 
   constructor(private readonly options: ResolvedServerOptions) {
-    this.#isAllowed = createIpFilter(options.clientIP);
+    const { clientIP, trustProxy } = options;
+    this.remoteOf = createRemoteOfRequest(trustProxy);
+    this.#isAllowed = clientIP.length === 0 ? () => true : createIpFilter(clientIP);
   }
 
-  /** What somebody at this address hears instead of `refusal`. */
-  answerTo(address: string | undefined, refusal: Refusal): Refusal {
+  /** What somebody hears instead of `refusal`. */
+  answerTo({ address }: Remote, refusal: Refusal): Refusal {
     return this.#isAllowed(address) ? refusal : UNAUTHORIZED;
   }
 
-  /** Why a request is not to be upgraded, or null. */
-  judge({ method, url = '', headers, socket }: IncomingMessage): Refusal | null {
+  /** Why a request of `remote` is not to be upgraded, or null. */
+  judge({ method, url = '', headers }: IncomingMessage, { address }: Remote): Refusal | null {
     const { path, allowedOrigins } = this.options;
-    if (!this.#isAllowed(socket.remoteAddress)) return UNAUTHORIZED;
+    if (!this.#isAllowed(address)) return UNAUTHORIZED;
     if (method !== 'GET') return { status: 405, reason: 'method not allowed', headers: { Allow: 'GET' } };
     if (path !== undefined && url.split('?', 1)[0] !== path) return { status: 404, reason: 'not found' };
     if (headers.upgrade?.toLowerCase() !== 'websocket') return NO_UPGRADE;

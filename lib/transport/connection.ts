@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { LinkEnd } from '../core/link.js';
-import { plainAddress } from './address.js';
+import { plainAddress, type Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { FramePacker } from './frame-packer.js';
 import { tlsStateOf, type TlsState } from './tls.js';
@@ -38,6 +38,7 @@ export interface LinkReader {
 export interface ConnectionLink {
   readonly id: string;
   readonly socket: Socket;
+  readonly remote: Remote;
   readonly clock: Clock;
   /** Sends everything to `reader` from here on: first what is there already. */
   attach(reader: LinkReader): void;
@@ -59,7 +60,9 @@ export interface ConnectionLink {
 export class PoolConnection extends Duplex {
   /** The name that both ends know this connection by: 8 lower-case hex digits. */
   readonly id: string;
+  /** The peer's address: on a server with `trustProxy` the one that the proxies tell. */
   readonly remoteAddress: string | undefined;
+  /** The peer's port; undefined behind a trusted proxy, which does not tell it. */
   readonly remotePort: number | undefined;
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
@@ -83,11 +86,11 @@ export class PoolConnection extends Duplex {
   /** Pools make these; applications take them from pools. */
   constructor(link: ConnectionLink) {
     super({ allowHalfOpen: false, readableHighWaterMark: READ_BUFFER, writableHighWaterMark: WRITE_BUFFER });
-    const { socket } = link;
+    const { socket, remote } = link;
     this.#link = link;
     this.id = link.id;
-    this.remoteAddress = socket.remoteAddress && plainAddress(socket.remoteAddress);
-    this.remotePort = socket.remotePort;
+    this.remoteAddress = remote.address;
+    this.remotePort = remote.port;
     this.localAddress = socket.localAddress && plainAddress(socket.localAddress);
     this.localPort = socket.localPort;
     this.on('error', () => {

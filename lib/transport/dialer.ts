@@ -5,7 +5,7 @@ import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
 import type { ResolvedClientOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
-import { bracketed } from './address.js';
+import { bracketed, remoteOf } from './address.js';
 import type { PoolConnection } from './connection.js';
 import { describeEnd, WebSocketLink } from './link.js';
 import { clientContext } from './tls.js';
@@ -134,6 +134,7 @@ class DialAttempt {
     const link = new WebSocketLink(
       ws,
       this.#socket,
+      remoteOf(this.#socket),
       null,
       { period: keepAlive, mode: ping },
       this.clock,

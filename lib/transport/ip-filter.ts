@@ -1,21 +1,19 @@
-import { BlockList, isIP, isIPv4 } from 'node:net';
-import { plainAddress } from './address.js';
+import { BlockList, isIPv4 } from 'node:net';
+import { canonicalAddress, type IpRange, parseIpRange } from '../core/ip-range.js';
 
-/** Decides who may connect: `ranges` are addresses or CIDR ranges, both checked; none lets in all. */
-export function createIpFilter(ranges: readonly string[]): (address: string | undefined) => boolean {
-  if (ranges.length === 0) return () => true;
-  const allowed = new BlockList();
+/** Whether an address is in one of some ranges. What is no address is in none. */
+export type IpFilter = (address: string | undefined) => boolean;
+
+/** `ranges` are addresses or CIDR ranges, checked before. */
+export function createIpFilter(ranges: readonly string[]): IpFilter {
+  const listed = new BlockList();
   for (const range of ranges) {
-    const [given = '', prefix] = range.split('/');
-    const address = plainAddress(given);
-    const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-    if (prefix === undefined) allowed.addAddress(address, family);
-    // ::ffff:10.0.0.0/104 is 10.0.0.0/8.
-    else allowed.addSubnet(address, Number(prefix) - (address === given ? 0 : 96), family);
+    const { address, prefix, family } = parseIpRange(range) as IpRange;
+    listed.addSubnet(address, prefix, family);
   }
   return (address) => {
-    const plain = plainAddress(address ?? '');
+    const plain = address === undefined ? undefined : canonicalAddress(address);
     // BlockList is silent about a family that does not fit its address: name the right one.
-    return isIP(plain) !== 0 && allowed.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6');
+    return plain !== undefined && listed.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6');
   };
 }

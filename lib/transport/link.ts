@@ -4,7 +4,7 @@ import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
 import type { Random } from '../core/random.js';
-import { peerOf } from './address.js';
+import type { Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { CLOSE_TIMEOUT, type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
 import { IdReader } from './handshake.js';
@@ -41,13 +41,14 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   constructor(
     private readonly ws: PooledWebSocket,
     readonly socket: Socket,
+    readonly remote: Remote,
     id: ConnectionId | null,
     rules: KeepAliveRules,
     readonly clock: Clock,
     random: Random,
   ) {
     this.#id = id ?? CONTROL_ID;
-    this.peer = peerOf(socket);
+    this.peer = remote.name;
     this.#keepAlive = new KeepAlive(
       {
         bytesRead: () => socket.bytesRead,

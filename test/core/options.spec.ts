@@ -186,6 +186,12 @@ describe('server options', () => {
     [{ clientIP: '::ffff:10.0.0.0/64' }, 'server.clientIP'],
     [{ clientIP: ['10.0.0.1', 'example.com'] }, 'got "example.com"'],
     [{ clientIP: [''] }, 'server.clientIP'],
+    [
+      { trustProxy: true },
+      'server.trustProxy: expected the IP address or CIDR range of a proxy such as 10.0.0.0/8, or a list of them, got true',
+    ],
+    [{ trustProxy: ['10.0.0.0/8', 'localhost'] }, 'server.trustProxy'],
+    [{ trustProxy: '' }, 'server.trustProxy'],
     [{ allowedOrigins: [] }, 'server.allowedOrigins'],
     [{ tls: {} }, 'server.tls: expected `key` and `cert`'],
     [{ tls: { key: 'x' } }, 'server.tls: expected `key` and `cert`'],

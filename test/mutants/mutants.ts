@@ -261,6 +261,20 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/transport/ip-filter'],
   },
   {
+    name: 'what a client writes into X-Forwarded-For is believed',
+    file: 'lib/transport/forwarded.ts',
+    find: "forwarded.split(',').reverse()",
+    replace: "forwarded.split(',')",
+    killedBy: ['test/transport/forwarded'],
+  },
+  {
+    name: 'X-Forwarded-For of a stranger is believed',
+    file: 'lib/transport/forwarded.ts',
+    find: '!forwarded || !isTrusted(socket.remoteAddress)',
+    replace: '!forwarded',
+    killedBy: ['test/transport/forwarded'],
+  },
+  {
     name: 'the share of idle ones below which a round hurries is not truncated',
     file: 'lib/core/adjust.ts',
     find: 'idle < Math.trunc(capacity * LOW)',

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { plainAddress } from '../../lib/transport/address.js';
 import { createIpFilter } from '../../lib/transport/ip-filter.js';
 
-describe('the white-list', () => {
+describe('a list of addresses', () => {
   it.each([
-    [[], '192.0.2.1', true],
+    [[], '192.0.2.1', false],
     [['192.0.2.1'], '192.0.2.1', true],
     [['192.0.2.1'], '192.0.2.2', false],
     // What a dual-stack listener sees of an IPv4 client.
@@ -25,8 +25,11 @@ describe('the white-list', () => {
     [['0.0.0.0/0'], '2001:db8::1', false],
     [['10.0.0.1'], undefined, false],
     [['10.0.0.1'], 'nonsense', false],
-  ])('%j lets in %s: %p', (ranges, address, isAllowed) => {
-    expect(createIpFilter(ranges)(address)).toBe(isAllowed);
+    [['::FFFF:0A00:0000/104'], '10.1.2.3', true],
+    [['fe80::/10'], 'fe80::1%eth0', true],
+    [['FE80::1'], 'fe80::1%2', true],
+  ])('%j has %s: %p', (ranges, address, isListed) => {
+    expect(createIpFilter(ranges)(address)).toBe(isListed);
   });
 
   it('shows an IPv4 client of a dual-stack listener as IPv4', () => {

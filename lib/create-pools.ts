@@ -17,7 +17,7 @@ import { ServerPool } from './core/server-pool.js';
 import { createListen } from './transport/acceptor.js';
 import type { PoolConnection } from './transport/connection.js';
 import { createDial } from './transport/dialer.js';
-import { tlsProblemsOf } from './transport/tls.js';
+import { clientTls, serverTls, tlsProblemsOf } from './transport/tls.js';
 
 /** The name of a pool that was given none. */
 export const DEFAULT_NAME = 'default';
@@ -62,14 +62,18 @@ export function checkOptions(given: NpwsOptions): ResolvedOptions {
   return resolved;
 }
 
-/** Joins the client's core to the wire. */
+/** Joins the client's core to the wire. Throws `NpwsOptionsError` when Node does not take the TLS options. */
 export function buildClientPool(name: string, options: ResolvedClientOptions): ClientPool<PoolConnection> {
-  return new ClientPool(name, options, createDial(options, systemClock, random32), systemClock, random32);
+  const tls = clientTls(options);
+  const dial = createDial(options, tls, systemClock, random32);
+  return new ClientPool(name, options, dial, tls, systemClock, random32);
 }
 
-/** Joins the server's core to the wire. */
+/** Joins the server's core to the wire. Throws `NpwsOptionsError` when Node does not take the TLS options. */
 export function buildServerPool(name: string, options: ResolvedServerOptions): ServerPool<PoolConnection> {
-  return new ServerPool(name, options, createListen(options, systemClock, random32), systemClock, random32);
+  const tls = serverTls(options);
+  const listen = createListen(options, tls, systemClock, random32);
+  return new ServerPool(name, options, listen, tls, systemClock, random32);
 }
 
 const drawn = new Uint32Array(1);

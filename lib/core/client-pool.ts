@@ -1,5 +1,6 @@
 import { adjustCapacity, adjustInterval, LOW } from './adjust.js';
 import { Backoff } from './backoff.js';
+import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
 import { CONTROL_ID } from './connection-id.js';
 import { NpwsHandshakeError, type NpwsError } from './errors.js';
@@ -48,10 +49,11 @@ export class ClientPool<C> extends Pool<C> {
     name: string,
     protected override readonly options: ResolvedClientOptions,
     private readonly dial: Dial<C>,
+    certificates: Certificates | null,
     clock: Clock,
     private readonly random: Random,
   ) {
-    super(name, options, clock);
+    super(name, options, certificates, clock);
     this.#capacity = options.minCapacity;
     this.#interval = options.minInterval;
   }
@@ -60,8 +62,9 @@ export class ClientPool<C> extends Pool<C> {
   override start(): Promise<void> {
     if (this.state === 'new') {
       this.state = 'running';
-      for (const warning of this.options.warnings) this.tell('warning', warning);
+      this.warn();
       this.#round();
+      this.watchCertificates(true);
     }
     return Promise.resolve();
   }

@@ -55,6 +55,12 @@ export class OptionReader {
     return this.#given[name] !== undefined;
   }
 
+  /** Reads the options within an option, or undefined when there is none. */
+  nested(name: string, known: readonly string[]): OptionReader | undefined {
+    if (!this.has(name)) return undefined;
+    return new OptionReader(`${this.label}.${name}`, this.#given[name], known, this.problems);
+  }
+
   number(name: string, rule: NumberRule): number {
     const { fallback, min = 1, max = MAX_TIMEOUT, zero = false, unit, hint } = rule;
     const value = this.#given[name];

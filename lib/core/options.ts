@@ -3,6 +3,7 @@ import type { ConnectionOptions, TlsOptions } from 'node:tls';
 import { NpwsOptionsError } from './errors.js';
 import { parseIpRange } from './ip-range.js';
 import { OptionReader } from './option-reader.js';
+import { readPins, readTlsFiles, type ResolvedTlsFiles, type TlsFiles } from './tls-options.js';
 
 /** How a client secures its connections. `'2'`, `'1'` and `'0'` are NPWS's names for them. */
 export type TlsMode = 'verified' | 'self-signed' | 'none' | '2' | '1' | '0';
@@ -34,6 +35,8 @@ export interface PoolOptions {
   readonly maxErrors?: number;
   /** Whether the Nest module starts the pool at boot. Default true. */
   readonly autoStart?: boolean;
+  /** Files for `key`, `cert` and `ca` instead of `tls`; they are watched, so that certificates can be renewed. */
+  readonly tlsFiles?: TlsFiles;
 }
 
 /** The client pool: it dials. */
@@ -50,6 +53,8 @@ export interface ClientPoolOptions extends PoolOptions {
   readonly tlsMode?: TlsMode;
   /** More for Node's `tls.connect`: `ca`, `cert`, `key`, `servername`, `ciphers`, `minVersion` (default TLS 1.3) ... */
   readonly tls?: ConnectionOptions;
+  /** The only public keys that the server may show: SHA-256 in base64, see `pinOf()`. It makes 'self-signed' safe. */
+  readonly pin?: string | readonly string[];
   /** The path and query of the request. Default '/'. */
   readonly path?: string;
   /** More headers for the request. */
@@ -100,6 +105,7 @@ interface ResolvedPoolOptions {
   readonly drainTimeout: number;
   readonly maxErrors: number;
   readonly autoStart: boolean;
+  readonly tlsFiles: ResolvedTlsFiles | undefined;
   /** What is odd about these options but not wrong; said once at start. */
   readonly warnings: readonly string[];
 }
@@ -113,6 +119,8 @@ export interface ResolvedClientOptions extends ResolvedPoolOptions {
   readonly maxInterval: number;
   readonly tlsMode: 'verified' | 'self-signed' | 'none';
   readonly tls: Readonly<ConnectionOptions>;
+  /** Empty accepts any key. */
+  readonly pins: readonly string[];
   readonly path: string;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly dialTimeout: number;
@@ -141,10 +149,10 @@ export interface ResolvedOptions {
 
 const SHARED = [
   'maxCapacity', 'keepAlive', 'ping', 'maxPayload', 'acquireTimeout', 'maxWaiters', 'reserveControl',
-  'claimTimeout', 'drainTimeout', 'maxErrors', 'autoStart', 'tls', 'path',
+  'claimTimeout', 'drainTimeout', 'maxErrors', 'autoStart', 'tls', 'tlsFiles', 'path',
 ]; // prettier-ignore
 const CLIENT = [
-  'address', 'minCapacity', 'minInterval', 'maxInterval', 'tlsMode', 'headers', 'dialTimeout',
+  'address', 'minCapacity', 'minInterval', 'maxInterval', 'tlsMode', 'pin', 'headers', 'dialTimeout',
   'maxConcurrentDials', 'maxBackoff', ...SHARED,
 ]; // prettier-ignore
 const SERVER = [
@@ -171,7 +179,9 @@ export function resolveOptions(given: NpwsOptions): ResolvedOptions {
   return Object.freeze({ client, server });
 }
 
-function resolveShared(options: OptionReader): Omit<ResolvedPoolOptions, 'maxCapacity' | 'warnings'> {
+function resolveShared(
+  options: OptionReader,
+): Omit<ResolvedPoolOptions, 'maxCapacity' | 'tlsFiles' | 'warnings'> {
   return {
     keepAlive: options.number('keepAlive', {
       fallback: 25_000,
@@ -201,7 +211,12 @@ function resolveClient(options: OptionReader): ResolvedClientOptions {
     '0': 'none',
   });
   const tls = options.object<ConnectionOptions>('tls', 'options for tls.connect');
-  if (tls && tlsMode === 'none') options.problem('tls', "nothing, as tlsMode is 'none'", tls);
+  const tlsFiles = readTlsFiles(options, tls);
+  const pins = readPins(options);
+  for (const name of ['tls', 'tlsFiles', 'pin']) {
+    if (tlsMode === 'none' && options.has(name))
+      options.problem(name, "nothing, as tlsMode is 'none'", options.value(name));
+  }
   if (tls?.rejectUnauthorized !== undefined) {
     options.problem(
       'tls.rejectUnauthorized',
@@ -209,7 +224,7 @@ function resolveClient(options: OptionReader): ResolvedClientOptions {
       tls.rejectUnauthorized,
     );
   }
-  if (tlsMode === 'self-signed') {
+  if (tlsMode === 'self-signed' && pins.length === 0) {
     warnings.push(
       "the server's certificate is not verified (tlsMode 'self-signed'): anyone in between can read and change the bytes",
     );
@@ -223,6 +238,8 @@ function resolveClient(options: OptionReader): ResolvedClientOptions {
     maxInterval,
     tlsMode,
     tls: tls ?? Object.freeze({}),
+    tlsFiles,
+    pins: Object.freeze(pins),
     path: options.string('path', "a path that begins with '/'", isPath) ?? '/',
     headers: readHeaders(options),
     dialTimeout: options.number('dialTimeout', { fallback: 30_000, unit: 'ms' }),
@@ -234,14 +251,16 @@ function resolveClient(options: OptionReader): ResolvedClientOptions {
 
 function resolveServer(options: OptionReader): ResolvedServerOptions {
   const tls = options.object<TlsOptions>('tls', 'options for tls.createServer');
-  if (tls && !(tls.key && tls.cert) && !tls.pfx && !tls.SNICallback) {
-    options.problem('tls', '`key` and `cert`, or `pfx`, or `SNICallback`', tls);
+  const tlsFiles = readTlsFiles(options, tls);
+  if ((tls ?? tlsFiles) && !tlsFiles?.key && !(tls?.key && tls.cert) && !tls?.pfx && !tls?.SNICallback) {
+    options.problem('tls', '`key` and `cert` (or `tlsFiles` with both), or `pfx`, or `SNICallback`', tls);
   }
   return Object.freeze({
     ...resolveShared(options),
     maxCapacity: options.number('maxCapacity', { fallback: 1 }),
     ...readListener(options),
     tls,
+    tlsFiles,
     clientIP:
       options.value('clientIP') === ''
         ? []

@@ -3,7 +3,7 @@ import type { LinkEnd } from './link.js';
 
 /** What a pool tells its listeners: event names and their arguments. None is named 'error', so none can crash. */
 export interface PoolEvents {
-  /** Something odd about the options, told when the pool starts. */
+  /** Something odd: about the options, told when the pool starts, or about certificate files that can't be used. */
   warning: [message: string];
   /** A server listens. `url` is what clients dial; an empty `clientIP` lets in all. */
   listening: [{ url: string; maxCapacity: number; clientIP: readonly string[] }];
@@ -23,6 +23,8 @@ export interface PoolEvents {
   listenError: [error: NpwsListenError];
   /** Capacity or interval (ms) were adjusted to demand. */
   adjust: [{ capacity: number; interval: number }];
+  /** New connections use other certificates from here on: by `updateTls()`, or as the files of `tlsFiles` have changed. */
+  tlsUpdate: [{ by: 'updateTls' | 'tlsFiles' }];
   /** The application counted an error. */
   errorAdded: [error: Error | null];
   /** The shutdown began. */

@@ -1,11 +1,14 @@
 import { EventEmitter } from 'node:events';
+import type { SecureContextOptions } from 'node:tls';
 import type { Observable } from 'rxjs';
+import { type Certificates, CertificateWatch } from './certificates.js';
 import type { Clock } from './clock.js';
 import { type ConnectionId, parseConnectionId } from './connection-id.js';
 import {
   NpwsAbortedError,
   NpwsClosedError,
   NpwsDrainingError,
+  NpwsOptionsError,
   NpwsTimeoutError,
   NpwsTooManyWaitersError,
   type PoolRole,
@@ -40,6 +43,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   protected state: PoolState = 'new';
   protected lastFailure: Failure | null = null;
 
+  readonly #certificateWatch: CertificateWatch | undefined;
   readonly #readyWaiters = new Set<Waiter<void>>();
   #errors = 0;
   #drainedAt = 0;
@@ -49,6 +53,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   constructor(
     readonly name: string,
     protected readonly options: ResolvedClientOptions | ResolvedServerOptions,
+    /** Null for plain ws. */
+    private readonly certificates: Certificates | null,
     protected readonly clock: Clock,
   ) {
     super();
@@ -67,6 +73,16 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
         this.#changed();
       },
     });
+    if (certificates) {
+      this.#certificateWatch = new CertificateWatch(certificates, clock, {
+        reloaded: () => {
+          this.tell('tlsUpdate', { by: 'tlsFiles' });
+        },
+        failed: (message) => {
+          this.tell('warning', `the certificates stay as they are: ${message}`);
+        },
+      });
+    }
     this.stats$ = observeStats(this, clock);
   }
 
@@ -154,6 +170,18 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   /**
+   * Uses other certificates in new connections from now on, without a restart: `key`, `cert`, `ca` and the like. What
+   * is not named stays; connections that are open are not touched. Throws `NpwsOptionsError`, and then nothing changes.
+   */
+  updateTls(tls: SecureContextOptions): void {
+    if (!this.certificates) {
+      throw new NpwsOptionsError([`updateTls: ${this.label} has no TLS: it speaks plain ws`]);
+    }
+    this.certificates.update(tls);
+    this.tell('tlsUpdate', { by: 'updateTls' });
+  }
+
+  /**
    * Begins the shutdown: waiters are rejected, idle connections closed (1001), new ones refused; streams in use go on.
    * Idempotent.
    */
@@ -162,6 +190,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     this.state = 'draining';
     this.#drainedAt = this.clock.now();
     this.stopSupply();
+    this.watchCertificates(false);
     const error = new NpwsDrainingError(this.label);
     this.waiters.failAll(error);
     for (const waiter of this.#readyWaiters) waiter.fail(error);
@@ -211,6 +240,18 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
         age: this.clock.now() - this.lastFailure.at,
       },
     };
+  }
+
+  /** Tells what is odd about the options. */
+  protected warn(): void {
+    for (const warning of this.options.warnings) this.tell('warning', warning);
+  }
+
+  /** Looks after the certificate files of a running pool, or does so no more. Idempotent. */
+  protected watchCertificates(isOn: boolean): void {
+    // A listener may have closed the pool.
+    if (isOn && this.state === 'running') this.#certificateWatch?.start();
+    else this.#certificateWatch?.stop();
   }
 
   /** A link is set up and named. */

@@ -1,3 +1,4 @@
+import type { Certificates } from './certificates.js';
 import type { Clock } from './clock.js';
 import { CONTROL_ID, type ConnectionId, IdIssuer } from './connection-id.js';
 import { NpwsClosedError, NpwsListenError } from './errors.js';
@@ -55,10 +56,11 @@ export class ServerPool<C> extends Pool<C> {
     name: string,
     protected override readonly options: ResolvedServerOptions,
     private readonly listen: Listen<C>,
+    certificates: Certificates | null,
     clock: Clock,
     random: Random,
   ) {
-    super(name, options, clock);
+    super(name, options, certificates, clock);
     this.#issuer = new IdIssuer(random, options.reserveControl);
   }
 
@@ -130,7 +132,7 @@ export class ServerPool<C> extends Pool<C> {
 
   async #start(): Promise<void> {
     if (this.state === 'draining' || this.state === 'closed') throw new NpwsClosedError(this.label);
-    for (const warning of this.options.warnings) this.tell('warning', warning);
+    this.warn();
     try {
       this.#listening = await this.listen(this.#gate());
     } catch (cause) {
@@ -142,6 +144,7 @@ export class ServerPool<C> extends Pool<C> {
       throw error;
     }
     if (this.state === 'new') this.state = 'running';
+    this.watchCertificates(true);
     const { maxCapacity, clientIP } = this.options;
     this.tell('listening', { url: this.#listening.url, maxCapacity, clientIP });
     this.becomeReady();
@@ -162,6 +165,7 @@ export class ServerPool<C> extends Pool<C> {
       stopped: () => {
         this.#listening = undefined;
         this.#starting = undefined;
+        this.watchCertificates(false);
         this.tell('change');
       },
     };

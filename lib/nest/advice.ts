@@ -15,6 +15,11 @@ const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,
     'The certificate is for another host: check `address`, or set `tls.servername`.',
   ],
+  [/^ERR_NPWS_PIN$/, 'If the server has a new key, add it to `pin`; if not, somebody stands in between.'],
+  [
+    /ALERT_(CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE)$/,
+    'The server asks for a certificate that it trusts: pass `tls.cert` and `tls.key`.',
+  ],
   [
     /WRONG_VERSION_NUMBER|EPROTO/,
     'The server speaks no TLS, or an older version: see tlsMode and `tls.minVersion`.',

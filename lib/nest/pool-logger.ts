@@ -35,6 +35,9 @@ export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): vo
   pool.on('listenError', (error) => {
     logger.error(onOneLine(error.message));
   });
+  pool.on('tlsUpdate', ({ by }) => {
+    logger.log(`new connections use new certificates (${by})`);
+  });
   pool.on('drain', () => {
     const { used } = pool.stats();
     logger.log(`draining, ${used} in use`);

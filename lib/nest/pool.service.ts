@@ -1,3 +1,4 @@
+import type { SecureContextOptions } from 'node:tls';
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { NEVER, type Observable } from 'rxjs';
 import { NpwsNotConfiguredError, type PoolRole } from '../core/errors.js';
@@ -101,6 +102,15 @@ export abstract class PoolService
   /** Closes the idle connections and refills at once; returns how many were closed. Streams in use go on. */
   flush(): number {
     return this.pool?.flush() ?? 0;
+  }
+
+  /**
+   * Uses other certificates in new connections from now on, without a restart: see `Pool.updateTls`.
+   * Throws `NpwsOptionsError`, or `NpwsNotConfiguredError` when this role was not configured.
+   */
+  updateTls(tls: SecureContextOptions): void {
+    if (!this.pool) throw new NpwsNotConfiguredError(this.name, this.role);
+    this.pool.updateTls(tls);
   }
 
   /** Drains and closes the pool: see `Pool.close`. Always the same promise. */

@@ -6,7 +6,7 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Server as TlsServer } from 'node:tls';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { Cancel, Clock } from '../core/clock.js';
 import { idToBytes } from '../core/connection-id.js';
@@ -19,22 +19,22 @@ import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
-import { tlsServer } from './tls.js';
+import { refusalOf, type ServerTls } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
 const FULL: Refusal = { status: 503, reason: 'pool full' };
 const BAD_REQUEST: Refusal = { status: 400, reason: 'bad request' };
 const HEADERS_TOO_LONG: Refusal = { status: 431, reason: 'headers too long' };
 
-/** Makes what listens for a server pool. Throws `NpwsOptionsError` when Node does not take the TLS options. */
+/** Makes what listens for a server pool; without `tls` it speaks plain ws. */
 export function createListen(
   options: ResolvedServerOptions,
+  tls: ServerTls | null,
   clock: Clock,
   random: Random,
 ): Listen<PoolConnection> {
-  const tls = tlsServer(options);
   return async (gate) => {
-    const acceptor = new Acceptor(options, tls, gate, clock, random);
+    const acceptor = new Acceptor(options, tls?.server ?? null, gate, clock, random);
     await acceptor.listen();
     return acceptor;
   };
@@ -128,6 +128,8 @@ class Acceptor implements Listening {
   /** Only parses: sockets are handed to it, so its own time-outs never run and `#expect` sets deadlines. */
   #createHttp(): HttpServer {
     const http = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
+    // Node drops the headers behind the first 1,000, and who is judged by them. Their size stays limited (16 KiB).
+    http.maxHeadersCount = 0;
     const refuse = (request: IncomingMessage, response: ServerResponse): void => {
       // A request that could pass but for its Connection header has not asked for an upgrade.
       const remote = this.#admission.remoteOf(request);
@@ -173,9 +175,11 @@ class Acceptor implements Listening {
     this.#http.emit('connection', socket);
   };
 
-  readonly #onTlsError = (error: Error, socket: Socket): void => {
+  readonly #onTlsError = (error: Error, socket: TLSSocket): void => {
     // One that we dropped at its deadline is counted already.
-    if (!this.#timedOut.delete(wayOf(socket))) this.gate.rejected(0, error.message, remoteOf(socket).name);
+    if (!this.#timedOut.delete(wayOf(socket))) {
+      this.gate.rejected(0, refusalOf(error, socket), remoteOf(socket).name);
+    }
     socket.destroy();
   };
 

@@ -26,6 +26,9 @@ const SMALL = 1024;
 /** How long a peer has to answer the close of a connection in use, in milliseconds. It may be reading still. */
 export const CLOSE_TIMEOUT = 30_000;
 
+/** How long the report that bytes are written out may come after the close of the peer that had them, in milliseconds. */
+const REPORT_GRACE = 250;
+
 /** Where a use's bytes go. */
 export interface LinkReader {
   /** Takes bytes. False when the peer should send no more until `resume`. */
@@ -75,6 +78,7 @@ export class PoolConnection extends Duplex {
   #framesOut = 0;
   /** The write under way. */
   #written: ((error?: Error | null) => void) | null = null;
+  #verdict: Cancel | undefined;
   #end: LinkEnd | null = null;
   #bytesRead = 0;
   #bytesWritten = 0;
@@ -97,7 +101,7 @@ export class PoolConnection extends Duplex {
       // Whoever has no listener of their own must not crash for it.
     });
     this.once('end', () => {
-      this.#failWrite();
+      this.#settleWrite();
     });
     link.attach({
       receive: (bytes) => {
@@ -210,6 +214,7 @@ export class PoolConnection extends Duplex {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#timer?.();
+    this.#verdict?.();
     const written = this.#written;
     this.#written = null;
     this.#link.abandon();
@@ -263,6 +268,17 @@ export class PoolConnection extends Duplex {
     const written = this.#written;
     this.#written = null;
     written?.();
+  }
+
+  /** The peer has closed. It may have had all: then its close merely overtook the report that our bytes are out. */
+  #settleWrite(): void {
+    const isOut = this.#outgoing.length === 0 && this.#framesOut > 0;
+    if (!this.#written) return;
+    if (isOut)
+      this.#verdict = this.#link.clock.after(REPORT_GRACE, () => {
+        this.#failWrite();
+      });
+    else this.#failWrite();
   }
 
   /** The peer takes no more. If somebody reads, what it had sent is read first: an error would throw it away. */

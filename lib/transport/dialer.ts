@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type SecureContext } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import type { Dial, DialEvents } from '../core/client-pool.js';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
@@ -8,18 +8,18 @@ import type { Random } from '../core/random.js';
 import { bracketed, remoteOf } from './address.js';
 import type { PoolConnection } from './connection.js';
 import { describeEnd, WebSocketLink } from './link.js';
-import { clientContext } from './tls.js';
+import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
-/** Makes what dials for a client pool. Throws `NpwsOptionsError` when Node does not take the TLS options. */
+/** Makes what dials for a client pool; without `tls` it speaks plain ws. */
 export function createDial(
   options: ResolvedClientOptions,
+  tls: ClientTls | null,
   clock: Clock,
   random: Random,
 ): Dial<PoolConnection> {
-  const context = clientContext(options);
   return (events) => {
-    const attempt = new DialAttempt(options, context, events, clock, random);
+    const attempt = new DialAttempt(options, tls, events, clock, random);
     return () => {
       attempt.giveUp();
     };
@@ -45,7 +45,7 @@ class DialAttempt {
 
   constructor(
     private readonly options: ResolvedClientOptions,
-    private readonly context: SecureContext | null,
+    private readonly tls: ClientTls | null,
     private readonly events: DialEvents<PoolConnection>,
     private readonly clock: Clock,
     private readonly random: Random,
@@ -104,27 +104,32 @@ class DialAttempt {
   }
 
   #connect(): Socket {
-    const { host, port, tls, tlsMode } = this.options;
-    const onConnect = (): void => {
+    const { host, port, tls, tlsMode, pins } = this.options;
+    const connected = (): void => {
       if (this.#stage === 'connecting') this.#stage = 'upgrading';
     };
-    if (!this.context) {
-      this.#socket = connect({ host, port }, onConnect);
-    } else {
-      const servername = tls.servername ?? (isIP(host) ? undefined : host);
-      this.#socket = connectTls(
-        {
-          ...tls,
-          host,
-          port,
-          servername,
-          secureContext: this.context,
-          rejectUnauthorized: tlsMode === 'verified',
-        },
-        onConnect,
-      );
+    if (!this.tls) {
+      this.#socket = connect({ host, port }, connected);
+      return this.#socket;
     }
-    return this.#socket;
+    const socket = connectTls(
+      {
+        ...tls,
+        host,
+        port,
+        servername: tls.servername ?? (isIP(host) ? undefined : host),
+        secureContext: this.tls.context,
+        rejectUnauthorized: tlsMode === 'verified',
+      },
+      () => {
+        // Destroyed here, the socket sends nothing: the request may bear secrets.
+        const problem = pinProblemOf(socket, pins);
+        if (problem) socket.destroy(problem);
+        else connected();
+      },
+    );
+    this.#socket = socket;
+    return socket;
   }
 
   #awaitId(ws: PooledWebSocket): void {
@@ -159,8 +164,8 @@ class DialAttempt {
   }
 
   #failBecause(cause: Error): void {
-    const message = `${placeOf(this.options)}: ${reasonOf(cause)}`;
-    if (this.#stage === 'connecting') this.#fail(new NpwsDialError(message, { cause }));
+    const message = `${placeOf(this.options)}: ${wordsOf(cause)}`;
+    if (this.#stage === 'connecting' || isOfTls(cause)) this.#fail(new NpwsDialError(message, { cause }));
     else this.#fail(new NpwsHandshakeError(message, null, { cause }));
   }
 
@@ -176,9 +181,14 @@ class DialAttempt {
   }
 }
 
+/** Under TLS 1.3 a server refuses a client's certificate after the client has done its part of the hand-shake. */
+function isOfTls({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code.startsWith('ERR_SSL_');
+}
+
 /** What Node says went wrong; several addresses tried make an error without words. */
-function reasonOf(error: Error): string {
-  if (error.message !== '') return error.message;
+function wordsOf(error: Error): string {
+  if (error.message !== '') return reasonOf(error);
   const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
   return first?.message ?? error.name;
 }

@@ -107,7 +107,8 @@ export class KeepAlive {
       return;
     }
     const mayPing = this.#answers || !this.#hasAsked || this.rules.mode === 'always';
-    if (!mayPing || this.link.isPaused()) {
+    // While we do not read, a peer's pings are stuck behind its bytes: a proxy sees only ours.
+    if (!mayPing || (this.link.isPaused() && this.rules.mode !== 'always')) {
       this.#rest();
       return;
     }

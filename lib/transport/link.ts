@@ -81,6 +81,10 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     socket.on('error', (error) => {
       this.#socketError = error;
     });
+    // A peer that reads nothing keeps `ws` waiting for its own bytes to go out: no close frame will come any more.
+    socket.on('end', () => {
+      this.#fail(1006, '', null);
+    });
     ws.on('close', (code, reason) => {
       this.#onGone(code, reason.toString());
     });
@@ -248,7 +252,9 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     this.#deadline?.();
     this.#terminateAfter(this.#end?.clean ? CLOSE_TIMEOUT : UNUSED_GRACE);
     this.resume();
-    this.socket.destroySoon();
+    // Closing a socket that has bytes unread resets it, and takes our close frame from a peer that is still sending.
+    if (this.#end?.clean) this.socket.destroySoon();
+    else this.socket.end();
   }
 
   #setEnd(end: LinkEnd): void {

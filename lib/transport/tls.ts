@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import {
   createSecureContext,
@@ -7,10 +8,16 @@ import {
   type DetailedPeerCertificate,
   type PeerCertificate,
   type SecureContext,
+  type SecureContextOptions,
   type Server,
+  type TlsOptions,
 } from 'node:tls';
-import { NpwsOptionsError } from '../core/errors.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { Certificates } from '../core/certificates.js';
+import { NpwsOptionsError, type PoolRole } from '../core/errors.js';
 import type { ResolvedClientOptions, ResolvedOptions, ResolvedServerOptions } from '../core/options.js';
+import { type ResolvedTlsFiles, resolveTlsUpdate } from '../core/tls-options.js';
+import { readTlsFiles, readTlsFilesNow } from './tls-files.js';
 
 /** The least version of TLS unless the application says otherwise. */
 const MIN_VERSION = 'TLSv1.3';
@@ -23,7 +30,7 @@ export interface TlsState {
   /** Whether the peer's certificate was checked and found good. */
   readonly authorized: boolean;
   readonly authorizationError: Error | null;
-  /** The peer's certificate, or null when it showed none. */
+  /** The peer's certificate, or null when it showed none. A server asks for one by `tls.requestCert`. */
   readonly peerCertificate: PeerCertificate | DetailedPeerCertificate | null;
 }
 
@@ -40,26 +47,138 @@ export function tlsStateOf(socket: Socket): TlsState | null {
   };
 }
 
-/** The one context that all dials share: one for each would cost 20 KiB a connection. Null for plain ws. */
-export function clientContext({ tls, tlsMode }: ResolvedClientOptions): SecureContext | null {
-  if (tlsMode === 'none') return null;
-  if (tls.secureContext) return tls.secureContext;
-  return orOptionsError('client.tls', () =>
-    createSecureContext({ ...tls, minVersion: tls.minVersion ?? MIN_VERSION }),
-  );
+/** What TLS did not like, in a few words: Node shows OpenSSL's line with thread, function and source file. */
+export function reasonOf({ message }: Error): string {
+  const [, reason] = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(message) ?? [];
+  return reason ? `TLS: ${reason}` : message;
 }
 
-/** A TLS server that does not listen: it is fed with sockets. Null for plain ws. */
-export function tlsServer({ tls }: ResolvedServerOptions): Server | null {
-  if (!tls) return null;
-  return orOptionsError('server.tls', () =>
-    createServer({ ...tls, minVersion: tls.minVersion ?? MIN_VERSION }),
-  );
+/** Why a server's hand-shake with a client failed. */
+export function refusalOf(error: Error, socket: TLSSocket): string {
+  // Node says 'socket hang up' of a client whose certificate it has just refused, and has a code here.
+  const code = socket.authorizationError as unknown as string | null;
+  return code ? `TLS: client certificate refused: ${code}` : reasonOf(error);
+}
+
+/** What the client's option `pin` takes for a certificate (PEM or DER): the SHA-256 of its public key, in base64. */
+export function pinOf(certificate: string | Buffer): string {
+  return pinOfCertificate(new X509Certificate(certificate));
+}
+
+/** What is wrong with the certificate that a server showed, if only some public keys are accepted, or null. */
+export function pinProblemOf(socket: TLSSocket, pins: readonly string[]): Error | null {
+  if (pins.length === 0) return null;
+  const certificate = socket.getPeerX509Certificate();
+  const pin = certificate ? pinOfCertificate(certificate) : 'none';
+  if (pins.includes(pin)) return null;
+  const message = `the server's public key is none of those pinned: it is sha256/${pin}`;
+  return Object.assign(new Error(message), { code: 'ERR_NPWS_PIN' });
+}
+
+function pinOfCertificate({ publicKey }: X509Certificate): string {
+  return createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64');
+}
+
+/** TLS as the new connections of one role speak it; its certificates can be renewed. */
+abstract class RoleTls implements Certificates {
+  readonly reloadInterval: number;
+  protected material: SecureContextOptions;
+  /** What the files held when they were last fit for use. */
+  #read: SecureContextOptions = {};
+
+  /** Throws `NpwsOptionsError` when a file can't be read. */
+  constructor(
+    private readonly role: PoolRole,
+    tls: SecureContextOptions,
+    private readonly files: ResolvedTlsFiles | undefined,
+  ) {
+    this.reloadInterval = files?.interval ?? 0;
+    if (files) this.#read = orOptionsError(`${role}.tlsFiles`, () => readTlsFilesNow(files));
+    this.material = { ...tls, ...this.#read };
+  }
+
+  update(tls: SecureContextOptions): void {
+    this.#renew('updateTls', resolveTlsUpdate(tls));
+  }
+
+  async reload(): Promise<boolean> {
+    const read = this.files ? await readTlsFiles(this.files) : {};
+    if (isDeepStrictEqual(read, this.#read)) return false;
+    this.#renew(`${this.role}.tlsFiles`, read);
+    this.#read = read;
+    return true;
+  }
+
+  /** Has new connections use this. Throws, and then changes nothing. */
+  protected abstract use(material: SecureContextOptions): void;
+
+  #renew(option: string, renewed: SecureContextOptions): void {
+    // A key comes by one way or the other: what is left of the old one must not win.
+    const kept = { ...this.material };
+    if (renewed.pfx) kept.key = kept.cert = undefined;
+    if (renewed.key ?? renewed.cert) kept.pfx = undefined;
+    const material = { ...kept, ...renewed };
+    orOptionsError(option, () => {
+      this.use(material);
+    });
+    this.material = material;
+  }
+}
+
+/** The client's half. Throws `NpwsOptionsError` when Node does not take the options. */
+export class ClientTls extends RoleTls {
+  readonly #given: SecureContext | undefined;
+  #context: SecureContext;
+
+  constructor({ tls, tlsFiles }: ResolvedClientOptions) {
+    super('client', tls, tlsFiles);
+    this.#given = tls.secureContext;
+    this.#context = this.#given ?? orOptionsError('client.tls', () => contextOf(this.material));
+  }
+
+  /** The one context that all dials share: one for each would cost 20 KiB a connection. */
+  get context(): SecureContext {
+    return this.#context;
+  }
+
+  protected override use(material: SecureContextOptions): void {
+    if (this.#given) throw new Error('nothing can be renewed in a `secureContext` of your own');
+    this.#context = contextOf(material);
+  }
+}
+
+/** The server's half. Throws `NpwsOptionsError` when Node does not take the options. */
+export class ServerTls extends RoleTls {
+  /** A TLS server that does not listen: it is fed with sockets. */
+  readonly server: Server;
+
+  constructor(tls: TlsOptions, files: ResolvedTlsFiles | undefined) {
+    super('server', tls, files);
+    this.server = orOptionsError('server.tls', () => createServer(withMinVersion(this.material)));
+  }
+
+  protected override use(material: SecureContextOptions): void {
+    // Fails before the server is touched.
+    contextOf(material);
+    this.server.setSecureContext(withMinVersion(material));
+  }
+}
+
+/** TLS as a client's options have it; null for plain ws. */
+export function clientTls(options: ResolvedClientOptions): ClientTls | null {
+  return options.tlsMode === 'none' ? null : new ClientTls(options);
+}
+
+/** TLS as a server's options have it; null for plain ws. */
+export function serverTls({ tls, tlsFiles }: ResolvedServerOptions): ServerTls | null {
+  return (tls ?? tlsFiles) ? new ServerTls(tls ?? {}, tlsFiles) : null;
 }
 
 /** What Node does not like in the TLS options of either role. */
 export function tlsProblemsOf({ client, server }: ResolvedOptions): string[] {
-  return [() => client && clientContext(client), () => server && tlsServer(server)].flatMap((create) => {
+  return [() => client && clientTls(client), () => server && serverTls(server)].flatMap((create) => {
     try {
       create();
       return [];
@@ -70,9 +189,17 @@ export function tlsProblemsOf({ client, server }: ResolvedOptions): string[] {
   });
 }
 
-function orOptionsError<T>(option: string, create: () => T): T {
+function withMinVersion<T extends SecureContextOptions>(tls: T): T {
+  return { ...tls, minVersion: tls.minVersion ?? MIN_VERSION };
+}
+
+function contextOf(material: SecureContextOptions): SecureContext {
+  return createSecureContext(withMinVersion(material));
+}
+
+function orOptionsError<T>(option: string, attempt: () => T): T {
   try {
-    return create();
+    return attempt();
   } catch (cause) {
     throw new NpwsOptionsError([`${option}: ${(cause as Error).message}`], { cause });
   }

@@ -17,6 +17,8 @@ function problemsOf(options: unknown): readonly string[] {
 const client = (options: Record<string, unknown>): unknown => ({
   client: { address: 'localhost:8443', ...options },
 });
+/** The form of a pin; whose key it is does not matter here. */
+const PIN = `${'a'.repeat(43)}=`;
 const server = (options: Record<string, unknown>): unknown => ({
   server: { listen: { port: 0 }, ...options },
 });
@@ -43,6 +45,8 @@ describe('client options', () => {
       autoStart: true,
       tlsMode: 'verified',
       tls: {},
+      tlsFiles: undefined,
+      pins: [],
       path: '/',
       headers: {},
       dialTimeout: 30_000,
@@ -160,8 +164,38 @@ describe('client options', () => {
     expect(resolveOptions(client({ tlsMode: given }) as NpwsOptions).client?.tlsMode).toBe(mode);
   });
 
-  it('warn once that a self-signed certificate is not verified', () => {
-    expect(resolveOptions(client({ tlsMode: '1' }) as NpwsOptions).client?.warnings).toHaveLength(1);
+  it('warn once that a self-signed certificate is not verified, but not when its key is pinned', () => {
+    const warnings = (options: object): number | undefined =>
+      resolveOptions(client({ tlsMode: '1', ...options }) as NpwsOptions).client?.warnings.length;
+    expect([warnings({}), warnings({ pin: PIN })]).toEqual([1, 0]);
+  });
+
+  it.each([
+    [{ pin: 'abc' }, "client.pin: expected the SHA-256 of the server's public key in base64"],
+    [{ pin: [PIN, ''] }, 'client.pin'],
+    [{ pin: [] }, 'client.pin'],
+    [{ pin: `sha1/${PIN}` }, 'client.pin'],
+    [{ tlsMode: 'none', pin: PIN }, "client.pin: expected nothing, as tlsMode is 'none'"],
+    [
+      { tlsMode: 'none', tlsFiles: { ca: 'ca.pem' } },
+      "client.tlsFiles: expected nothing, as tlsMode is 'none'",
+    ],
+    [{ tlsFiles: {} }, 'client.tlsFiles: expected the path of a `key` and `cert`, or of a `ca`'],
+    [{ tlsFiles: { key: 'k.pem' } }, 'client.tlsFiles: expected both `key` and `cert`, or neither'],
+    [{ tlsFiles: { ca: [''] } }, 'client.tlsFiles.ca: expected the path of a PEM file'],
+    [{ tlsFiles: { ca: 'ca.pem', interval: 5 } }, 'client.tlsFiles.interval: expected milliseconds from 100'],
+    [{ tlsFiles: { ca: 'ca.pem', pem: 'x' } }, 'client.tlsFiles.pem: unknown option'],
+    [{ tlsFiles: 'ca.pem' }, 'client.tlsFiles: expected an object'],
+    [
+      { tlsFiles: { ca: 'ca.pem' }, tls: { ca: 'x' } },
+      'client.tls.ca: expected nothing, as tlsFiles is given',
+    ],
+    [
+      { tlsFiles: { ca: 'ca.pem' }, tls: { secureContext: {} } },
+      'client.tls.secureContext: expected nothing',
+    ],
+  ])('refuse %j', (options, problem) => {
+    expect(problemsOf(client(options))[0]).toContain(problem);
   });
 
   it('refuse TLS options for plain ws', () => {
@@ -195,6 +229,7 @@ describe('server options', () => {
     [{ allowedOrigins: [] }, 'server.allowedOrigins'],
     [{ tls: {} }, 'server.tls: expected `key` and `cert`'],
     [{ tls: { key: 'x' } }, 'server.tls: expected `key` and `cert`'],
+    [{ tlsFiles: { ca: 'ca.pem' } }, 'server.tls: expected `key` and `cert`'],
     [{ address: 'a:1' }, 'server.address: unknown option'],
   ])('refuse %p', (options, problem) => {
     expect(problemsOf(server(options)).join()).toContain(problem);

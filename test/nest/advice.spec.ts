@@ -22,6 +22,8 @@ describe('the advice on a failed dial', () => {
     ['CERT_NOT_YET_VALID', /clocks/],
     ['ERR_TLS_CERT_ALTNAME_INVALID', /`tls.servername`/],
     ['ERR_SSL_WRONG_VERSION_NUMBER', /tlsMode and `tls.minVersion`/],
+    ['ERR_NPWS_PIN', /add it to `pin`/],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /`tls.cert` and `tls.key`/],
     ['EPROTO', /tlsMode and `tls.minVersion`/],
   ])('of %s says what to look at', (code, advice) => {
     expect(adviceFor(dialError(code))).toMatch(advice);

@@ -119,6 +119,16 @@ describe('the lines that a pool logs', () => {
     ]);
   });
 
+  it('tell of renewed certificates', async () => {
+    await using far = await boot({
+      imports: [NpwsModule.forRoot({ server: { listen: LOCAL, tls: await createCertificate() } })],
+    });
+    far.server.updateTls(await createCertificate());
+    expect(far.logger.poolLines.at(-1)).toBe(
+      'log [ServerPool:default] new connections use new certificates (updateTls)',
+    );
+  });
+
   it('advise on a certificate that nobody vouches for', async () => {
     const tls = await createCertificate();
     await using far = await boot({ imports: [NpwsModule.forRoot({ server: { listen: LOCAL, tls } })] });

@@ -208,6 +208,9 @@ describe('a role that is not configured', () => {
       await expect(pool.incomingGet()).rejects.toMatchObject(refusal);
       await expect(pool.outgoingGet('00000000')).rejects.toMatchObject(refusal);
       await expect(pool.whenReady()).rejects.toMatchObject(refusal);
+      expect(() => {
+        pool.updateTls({});
+      }).toThrow(expect.objectContaining(refusal));
     }
   });
 

@@ -1,4 +1,4 @@
-import type { ServerPoolOptions } from 'nestjs-npws';
+import { type ClientPoolOptions, pinOf, type ServerPoolOptions } from 'nestjs-npws';
 
 export function productionServer(key: string, cert: string): ServerPoolOptions {
   return {
@@ -11,6 +11,17 @@ export function productionServer(key: string, cert: string): ServerPoolOptions {
       ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
     },
     clientIP: ['192.168.1.100', '127.0.0.0/8'],
+    // #endregion
+  };
+}
+
+/** Accepts the one self-signed certificate that it was given. */
+export function pinnedClient(address: string, pem: string): ClientPoolOptions {
+  return {
+    address,
+    // #region pin
+    tlsMode: 'self-signed',
+    pin: pinOf(pem), // or the string that the command below prints, or a list of them
     // #endregion
   };
 }

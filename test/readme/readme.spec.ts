@@ -12,7 +12,8 @@ import { getWithRetry } from './errors.js';
 import { HealthModule } from './health.js';
 import { bootstrap } from './main.js';
 import { Offices, OfficesModule } from './named.js';
-import { productionServer } from './production-tls.js';
+import { pinnedClient, productionServer } from './production-tls.js';
+import { renew, serverWithFiles } from './renewal.js';
 import { ServerAppModule } from './server-app.js';
 import { exchange } from './without-nest.js';
 
@@ -111,5 +112,25 @@ describe("the README's code", () => {
     const connection = await client.incomingGet();
     expect(connection.tls).toMatchObject({ protocol: 'TLSv1.3', authorized: true });
     connection.destroy();
+  });
+
+  it('pins a self-signed certificate, reads it from files, and renews it', async () => {
+    const { key, cert } = await createCertificate();
+    const folder = await mkdtemp(join(tmpdir(), 'npws-'));
+    await writeFile(join(folder, 'tls.key'), key);
+    await writeFile(join(folder, 'tls.crt'), cert);
+    await using server = createServerPool(serverWithFiles(folder));
+    await rm(folder, { recursive: true });
+    await server.start();
+    const address = `localhost:${server.address()?.port ?? 0}`;
+    await using client = createClientPool(pinnedClient(address, cert));
+    await client.start();
+    await client.whenReady(5_000);
+    const renewed = await createCertificate();
+    renew(server, client, { ...renewed, ca: renewed.cert });
+    await client.close();
+    await using trusting = createClientPool({ address, tls: { ca: renewed.cert } });
+    await trusting.start();
+    await trusting.whenReady(5_000);
   });
 });

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { generate, type SubjectAltNameEntry } from 'selfsigned';
 
 /** A certificate and its key, both PEM. */
@@ -14,6 +15,10 @@ interface CertificateOptions {
   /** Who signs it; itself by default. */
   issuer?: KeyPair;
   isAuthority?: boolean;
+  /** The name of whom it is for. Default 'nestjs-npws test'. */
+  commonName?: string;
+  /** The private key to use again (PEM); a new one by default. */
+  key?: string;
 }
 
 const LOCAL: SubjectAltNameEntry[] = [
@@ -24,13 +29,15 @@ const LOCAL: SubjectAltNameEntry[] = [
 
 /** Makes a certificate for tests. */
 export async function createCertificate(options: CertificateOptions = {}): Promise<KeyPair> {
-  const { altNames = LOCAL, notBefore, notAfter, issuer, isAuthority = false } = options;
-  const { private: key, cert } = await generate([{ name: 'commonName', value: 'nestjs-npws test' }], {
+  const { altNames = LOCAL, notBefore, notAfter, issuer, isAuthority = false, key: used } = options;
+  const { commonName = 'nestjs-npws test' } = options;
+  const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
     keyType: 'ec',
     algorithm: 'sha256',
     notBeforeDate: notBefore,
     notAfterDate: notAfter,
     ca: issuer,
+    ...(used ? { keyPair: { privateKey: used, publicKey: spkiOf(used) } } : {}),
     extensions: [
       { name: 'basicConstraints', cA: isAuthority, critical: true },
       ...(isAuthority ? [{ name: 'keyUsage' as const, keyCertSign: true, cRLSign: true }] : []),
@@ -38,4 +45,9 @@ export async function createCertificate(options: CertificateOptions = {}): Promi
     ],
   });
   return { key, cert };
+}
+
+/** The public key of a private one, PEM. */
+export function spkiOf(key: string): string {
+  return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
 }

@@ -49,7 +49,7 @@ export function createCountedServerPool(
   });
   if (!server) throw new Error('no server options');
   return {
-    pool: new ServerPool('counted', server, createListen(server, clock, random), clock, random),
+    pool: new ServerPool('counted', server, createListen(server, null, clock, random), null, clock, random),
     clock,
   };
 }
@@ -59,5 +59,8 @@ export function createCountedClientPool(options: ClientPoolOptions): Counted<Cli
   const clock = new CountingClock();
   const { client } = resolveOptions({ client: { tlsMode: 'none', ...options } });
   if (!client) throw new Error('no client options');
-  return { pool: new ClientPool('counted', client, createDial(client, clock, random), clock, random), clock };
+  return {
+    pool: new ClientPool('counted', client, createDial(client, null, clock, random), null, clock, random),
+    clock,
+  };
 }

@@ -97,7 +97,7 @@ export class ClientRig {
   ) {
     const { client } = resolveOptions({ client: { address: 'stub:1', ...options } });
     if (!client) throw new Error('no client options');
-    this.pool = new ClientPool('test', client, this.#dial, clock, random);
+    this.pool = new ClientPool('test', client, this.#dial, null, clock, random);
   }
 
   /** Settles all dials in flight with fresh links. */
@@ -181,6 +181,7 @@ export class ServerRig {
           },
         };
       },
+      null,
       clock,
       random,
     );

@@ -1,4 +1,5 @@
-import { generate } from 'selfsigned';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type ClientPoolOptions,
@@ -8,6 +9,7 @@ import {
   type ServerPoolOptions,
 } from 'nestjs-npws';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
+import { createPair, takeBoth } from '../support/pair.js';
 import { portOf, startServer } from '../support/raw-joined.js';
 
 const DAY = 86_400_000;
@@ -16,15 +18,7 @@ let proper: KeyPair;
 
 beforeAll(async () => {
   // With the name of those that it signs it would look like one of them, signed by itself.
-  const { private: key, cert } = await generate([{ name: 'commonName', value: 'test authority' }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true },
-    ],
-  });
-  authority = { key, cert };
+  authority = await createCertificate({ isAuthority: true, commonName: 'test authority' });
   proper = await createCertificate({ issuer: authority });
 });
 
@@ -72,15 +66,41 @@ describe("tlsMode 'verified'", () => {
     expect(await dialled(proper, { tls: { ca: authority.cert } })).toEqual(expected);
     expect(await dialled(proper, { tls: { ca: authority.cert, servername: 'localhost' } })).toEqual(expected);
   });
+});
 
-  it("checks the client's certificate when the server asks for one", async () => {
-    const server = { ...proper, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
-    const client = await createCertificate({ issuer: authority });
-    const accepted = await dialled(server, { tls: { ca: authority.cert, ...client } });
-    expect(accepted).toMatchObject({ authorized: true });
-    const { error } = await dialled(server, { tls: { ca: authority.cert } });
-    expect(error?.code).toMatch(/^ERR_NPWS_(DIAL|HANDSHAKE)$/);
+describe('certificates of clients', () => {
+  const asking = (): ServerPoolOptions['tls'] => ({ ...proper, ca: authority.cert, requestCert: true });
+
+  it("are checked when the server asks for them, and tell it the client's identity", async () => {
+    const client = await createCertificate({ issuer: authority, commonName: 'edge 7' });
+    await using pair = await createPair({
+      server: { tls: asking() },
+      client: { tlsMode: 'verified', tls: { ca: authority.cert, ...client } },
+    });
+    const { atServer } = await takeBoth(pair);
+    const { authorized, authorizationError, peerCertificate } = atServer.tls ?? {};
+    expect([authorized, authorizationError, peerCertificate?.subject.CN]).toEqual([true, null, 'edge 7']);
+    expect(peerCertificate?.fingerprint256).toBe(new X509Certificate(client.cert).fingerprint256);
+    atServer.end();
   });
+
+  it.each<[string, string, string, () => Promise<KeyPair | undefined>]>([
+    ['none', 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'TLS: peer did not return a certificate', () => Promise.resolve(undefined)],
+    // Node drops these without an alert.
+    ['one of an authority that the server does not know', 'ECONNRESET', 'TLS: client certificate refused: UNABLE_TO_VERIFY_LEAF_SIGNATURE', async () => createCertificate({ issuer: await createCertificate({ isAuthority: true, commonName: 'another authority' }) })],
+    ['an expired one', 'ECONNRESET', 'TLS: client certificate refused: CERT_HAS_EXPIRED', () => createCertificate({ issuer: authority, notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) })],
+  ])('are refused: %s (%s)', async (_, code, reason, create) => {
+    await using server = await startServer({ tls: asking() });
+    const tls = { ca: authority.cert, ...(await create()) };
+    await using client = createClientPool({ address: `127.0.0.1:${portOf(server)}`, tls });
+    const rejected = once(server, 'reject') as Promise<[{ reason: string }]>;
+    const failed = once(client, 'dialError') as Promise<[NpwsError]>;
+    await client.start();
+    expect((await rejected)[0].reason).toBe(reason);
+    const [error] = await failed;
+    expect(error.code).toMatch(/^ERR_NPWS_(DIAL|HANDSHAKE)$/);
+    expect(error.cause).toMatchObject({ code });
+  }); // prettier-ignore
 });
 
 describe("tlsMode 'self-signed'", () => {
@@ -99,8 +119,16 @@ describe('the version of TLS', () => {
     const rejected = new Promise((resolve) => server.once('reject', resolve));
     const failed = new Promise<NpwsError>((resolve) => pool.once('dialError', resolve));
     await pool.start();
-    expect(await rejected).toMatchObject({ status: 0, peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
-    expect((await failed).code).toBe('ERR_NPWS_DIAL');
+    expect(await rejected).toMatchObject({
+      status: 0,
+      reason: 'TLS: unsupported protocol',
+      peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    });
+    expect(await failed).toMatchObject({
+      code: 'ERR_NPWS_DIAL',
+      message: expect.stringMatching(/^wss:\S+ TLS: tlsv1 alert protocol version$/),
+      cause: { code: 'EPROTO' },
+    });
     expect(server.errorCount()).toBe(0);
   });
 
@@ -109,7 +137,7 @@ describe('the version of TLS', () => {
       { ...proper, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' },
       { tlsMode: 'self-signed' },
     );
-    expect(error?.code).toBe('ERR_NPWS_DIAL');
+    expect(error).toMatchObject({ code: 'ERR_NPWS_DIAL', cause: { code: 'EPROTO' } });
   });
 
   it('may be 1.2 where both ends say so, with the ciphers that NPWS names for production', async () => {

@@ -1,0 +1,71 @@
+import type { SecureContextOptions } from 'node:tls';
+import { NpwsOptionsError } from './errors.js';
+import { OptionReader } from './option-reader.js';
+
+/**
+ * PEM files that certificates are read from: at once, and again every `interval`. When they have changed, new
+ * connections use what they hold; those that are open go on.
+ */
+export interface TlsFiles {
+  /** The private key. */
+  readonly key?: string;
+  /** Its certificate, with intermediate ones behind it. */
+  readonly cert?: string;
+  /** The authorities to trust. */
+  readonly ca?: string | readonly string[];
+  /** Milliseconds between two looks, at least 100; 0 reads them once. Default 10,000. */
+  readonly interval?: number;
+}
+
+/** `TlsFiles` with every default filled in. */
+export interface ResolvedTlsFiles {
+  readonly key: string | undefined;
+  readonly cert: string | undefined;
+  readonly ca: readonly string[];
+  readonly interval: number;
+}
+
+const FILES = ['key', 'cert', 'ca'] as const;
+
+/** What `updateTls` takes: what Node can change while a server listens. */
+const RENEWABLE = [
+  'key', 'cert', 'ca', 'pfx', 'passphrase', 'crl', 'ciphers', 'sigalgs', 'ecdhCurve', 'dhparam', 'minVersion', 'maxVersion',
+]; // prettier-ignore
+
+/** The option `tlsFiles`; `tls` stands beside it and must not name the same things. */
+export function readTlsFiles(options: OptionReader, tls: object | undefined): ResolvedTlsFiles | undefined {
+  const files = options.nested('tlsFiles', [...FILES, 'interval']);
+  if (!files) return undefined;
+  const given = FILES.filter((name) => files.has(name));
+  if (given.length === 0) files.problem('', 'the path of a `key` and `cert`, or of a `ca`', {});
+  if (files.has('key') !== files.has('cert')) files.problem('', 'both `key` and `cert`, or neither', given);
+  const rivals = Object.keys(tls ?? {}).filter(
+    (name) => name === 'secureContext' || given.some((known) => known === name),
+  );
+  for (const name of rivals) options.problem(`tls.${name}`, 'nothing, as tlsFiles is given', '…');
+  const isPath = (value: string): boolean => value !== '';
+  return Object.freeze({
+    key: files.string('key', 'the path of a PEM file', isPath),
+    cert: files.string('cert', 'the path of a PEM file', isPath),
+    ca: files.strings('ca', 'the path of a PEM file, or a list of them', isPath) ?? [],
+    interval: files.number('interval', { fallback: 10_000, min: 100, unit: 'ms', zero: true }),
+  });
+}
+
+/** The option `pin`: SHA-256 of public keys in base64, 'sha256/' before it or not. */
+export function readPins(options: OptionReader): readonly string[] {
+  const pins = options.strings(
+    'pin',
+    "the SHA-256 of the server's public key in base64 (44 characters, as `pinOf()` makes it), or a list of them",
+    (value) => /^(sha256\/{1,2})?[A-Za-z0-9+/]{43}=$/.test(value),
+  );
+  return (pins ?? []).map((pin) => pin.replace(/^sha256\/{1,2}(?=.{44}$)/, ''));
+}
+
+/** Checks what was passed to `updateTls`. */
+export function resolveTlsUpdate(given: SecureContextOptions): SecureContextOptions {
+  const problems: string[] = [];
+  new OptionReader('updateTls', given, RENEWABLE, problems);
+  if (problems.length > 0) throw new NpwsOptionsError(problems);
+  return { ...given };
+}

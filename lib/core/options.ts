@@ -77,6 +77,10 @@ export interface ServerPoolOptions extends PoolOptions {
   readonly tls?: TlsOptions;
   /** Addresses or CIDR ranges that may connect; '' or omitted lets in all. */
   readonly clientIP?: string | readonly string[];
+  /** How many live connections, those in use too, a client address may have; more get a 429. Default: no limit. */
+  readonly maxPerAddress?: number;
+  /** How many sockets may be on their way to the upgrade at once; more are dropped. Default: no limit. */
+  readonly maxHandshakes?: number;
   /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` tells the client's address. Default none: it is ignored. */
   readonly trustProxy?: string | readonly string[];
   /** Values of `Origin` (browsers) that may connect. Default none. */
@@ -135,6 +139,8 @@ export interface ResolvedServerOptions extends ResolvedPoolOptions {
   readonly tls: Readonly<TlsOptions> | undefined;
   /** Empty lets in all. */
   readonly clientIP: readonly string[];
+  readonly maxPerAddress: number;
+  readonly maxHandshakes: number;
   readonly trustProxy: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly path: string | undefined;
@@ -156,14 +162,9 @@ const CLIENT = [
   'maxConcurrentDials', 'maxBackoff', ...SHARED,
 ]; // prettier-ignore
 const SERVER = [
-  'listen',
-  'listener',
-  'clientIP',
-  'trustProxy',
-  'allowedOrigins',
-  'handshakeTimeout',
-  ...SHARED,
-];
+  'listen', 'listener', 'clientIP', 'trustProxy', 'maxPerAddress', 'maxHandshakes', 'allowedOrigins',
+  'handshakeTimeout', ...SHARED,
+]; // prettier-ignore
 
 /** Checks all options at once, fills in defaults, copies and freezes. Throws one `NpwsOptionsError` with every problem. */
 export function resolveOptions(given: NpwsOptions): ResolvedOptions {
@@ -269,6 +270,8 @@ function resolveServer(options: OptionReader): ResolvedServerOptions {
             'an IP address or CIDR range such as 10.0.0.0/8, a list of them, or nothing for all',
             isAddressRange,
           ) ?? []),
+    maxPerAddress: options.number('maxPerAddress', { fallback: Infinity }),
+    maxHandshakes: options.number('maxHandshakes', { fallback: Infinity }),
     trustProxy:
       options.strings(
         'trustProxy',

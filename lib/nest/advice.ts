@@ -34,6 +34,7 @@ const NO_ANSWER =
 const BY_STATUS: Readonly<Record<number, string>> = {
   403: 'The server does not let this address in: see its `clientIP`.',
   404: 'The server serves another `path`.',
+  429: 'This address has as many connections as the server allows: see its `maxPerAddress`.',
   503: "The server pool is full or shutting down: raise its `maxCapacity`, or lower the client's.",
 };
 

@@ -15,6 +15,7 @@ import type { ResolvedServerOptions } from '../core/options.js';
 import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
 import { bracketed, type Remote, remoteOf } from './address.js';
+import { AddressLimit } from './address-limit.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { WebSocketLink } from './link.js';
@@ -23,6 +24,7 @@ import { refusalOf, type ServerTls } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
 const FULL: Refusal = { status: 503, reason: 'pool full' };
+const TOO_MANY: Refusal = { status: 429, reason: 'too many connections of this address' };
 const BAD_REQUEST: Refusal = { status: 400, reason: 'bad request' };
 const HEADERS_TOO_LONG: Refusal = { status: 431, reason: 'headers too long' };
 
@@ -46,6 +48,7 @@ class Acceptor implements Listening {
   readonly #http: HttpServer;
   readonly #webSockets: ReturnType<typeof createWebSocketServer>;
   readonly #admission: Admission;
+  readonly #perAddress: AddressLimit;
   /** Sockets on their way to the upgrade, by the addresses of both ends. */
   readonly #pending = new Map<string, { socket: Socket; cancel: Cancel }>();
   readonly #timedOut = new Set<string>();
@@ -60,6 +63,7 @@ class Acceptor implements Listening {
   ) {
     this.#listener = options.listener ?? createServer();
     this.#admission = new Admission(options);
+    this.#perAddress = new AddressLimit(options.maxPerAddress);
     this.#http = this.#createHttp();
     this.#webSockets = createWebSocketServer(options.maxPayload);
   }
@@ -164,6 +168,11 @@ class Acceptor implements Listening {
       socket.destroy();
       return;
     }
+    if (this.#pending.size >= this.options.maxHandshakes) {
+      this.gate.rejected(0, 'too many hand-shakes at once', remoteOf(socket).name);
+      socket.destroy();
+      return;
+    }
     socket.setNoDelay();
     socket.setKeepAlive(true, TCP_KEEP_ALIVE);
     this.#expect(socket);
@@ -215,8 +224,8 @@ class Acceptor implements Listening {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const remote = this.#admission.remoteOf(request);
     const refusal = this.#admission.judge(request, remote);
-    if (refusal) {
-      this.#refuse(socket, remote, refusal);
+    if (refusal ?? !this.#perAddress.hasRoomFor(remote.address)) {
+      this.#refuse(socket, remote, refusal ?? TOO_MANY);
       return;
     }
     const slot = this.gate.reserve();
@@ -231,6 +240,7 @@ class Acceptor implements Listening {
       const { keepAlive, ping } = this.options;
       const rules = { period: keepAlive, mode: ping };
       const link = new WebSocketLink(ws, socket, remote, slot.id, rules, this.clock, this.random);
+      this.#perAddress.add(socket, remote.address);
       link.send(idToBytes(slot.id));
       link.watch();
       slot.fill(link);

@@ -226,6 +226,8 @@ describe('server options', () => {
     ],
     [{ trustProxy: ['10.0.0.0/8', 'localhost'] }, 'server.trustProxy'],
     [{ trustProxy: '' }, 'server.trustProxy'],
+    [{ maxPerAddress: -1 }, 'server.maxPerAddress: expected a whole number'],
+    [{ maxHandshakes: 1.5 }, 'server.maxHandshakes: expected a whole number'],
     [{ allowedOrigins: [] }, 'server.allowedOrigins'],
     [{ tls: {} }, 'server.tls: expected `key` and `cert`'],
     [{ tls: { key: 'x' } }, 'server.tls: expected `key` and `cert`'],

@@ -296,6 +296,13 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/core/certificates'],
   },
   {
+    name: 'an address keeps its places when its connections are gone',
+    file: 'lib/transport/address-limit.ts',
+    find: 'const left = (this.#counts.get(address) ?? 0) - 1;',
+    replace: 'const left = this.#counts.get(address) ?? 0;',
+    killedBy: ['test/transport/acceptor-limits'],
+  },
+  {
     name: 'what a client writes into X-Forwarded-For is believed',
     file: 'lib/transport/forwarded.ts',
     find: "forwarded.split(',').reverse()",

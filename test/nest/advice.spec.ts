@@ -32,6 +32,7 @@ describe('the advice on a failed dial', () => {
   it.each([
     [403, /`clientIP`/],
     [404, /`path`/],
+    [429, /`maxPerAddress`/],
     [503, /`maxCapacity`/],
     [200, /Is this an NPWS server/],
     [301, /Is this an NPWS server/],

@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import { createCertificate } from '../support/certificates.js';
+import { until } from '../support/pair.js';
+import { portOf, startServer } from '../support/raw-joined.js';
+import { connectNamed, connectRaw } from '../support/raw-peer.js';
+
+describe('maxPerAddress', () => {
+  it('refuses one more of an address with 429, those in use counted, until one is gone', async () => {
+    await using pool = await startServer({ maxPerAddress: 2, trustProxy: '127.0.0.1' });
+    const [first, second] = [await connectNamed(portOf(pool)), await connectNamed(portOf(pool))];
+    await pool.outgoingGet(second.id);
+    const more = async (lines: string[] = []): Promise<string | undefined> => {
+      const peer = await connectRaw(portOf(pool));
+      const status = (await peer.upgrade(lines)).split(' ')[1];
+      peer.socket.destroy();
+      await peer.gone;
+      return status;
+    };
+    expect([await more(), await more(['X-Forwarded-For: 192.0.2.1'])]).toEqual(['429', '101']);
+    expect(pool.stats().rejected).toBe(1);
+    first.peer.socket.destroy();
+    await until(pool, () => pool.active() === 0);
+    expect(await more()).toBe('101');
+    second.peer.socket.destroy();
+  });
+});
+
+describe('maxHandshakes', () => {
+  it.each([false, true])('drops sockets beyond it, until another is through (tls: %s)', async (tls) => {
+    await using pool = await startServer({
+      maxHandshakes: 2,
+      ...(tls ? { tls: await createCertificate() } : {}),
+    });
+    const silent = await connectRaw(portOf(pool), { tls });
+    const slow = await connectRaw(portOf(pool), { tls });
+    const dropped = await connectRaw(portOf(pool));
+    await dropped.gone;
+    expect(pool.stats().rejected).toBe(1);
+    expect(await slow.upgrade()).toMatch(/^HTTP\/1.1 101 /);
+    const next = await connectNamed(portOf(pool), { tls });
+    expect([pool.active(), pool.stats().rejected]).toEqual([2, 1]);
+    for (const { socket } of [silent, slow, next.peer]) socket.destroy();
+  });
+});

@@ -29,7 +29,8 @@ export interface TlsState {
   readonly cipher: CipherNameAndProtocol;
   /** Whether the peer's certificate was checked and found good. */
   readonly authorized: boolean;
-  readonly authorizationError: Error | null;
+  /** Why not: Node's code, such as 'DEPTH_ZERO_SELF_SIGNED_CERT'. */
+  readonly authorizationError: string | null;
   /** The peer's certificate, or null when it showed none. A server asks for one by `tls.requestCert`. */
   readonly peerCertificate: PeerCertificate | DetailedPeerCertificate | null;
 }
@@ -42,7 +43,7 @@ export function tlsStateOf(socket: Socket): TlsState | null {
     protocol: socket.getProtocol(),
     cipher: socket.getCipher(),
     authorized: socket.authorized,
-    authorizationError: socket.authorized ? null : socket.authorizationError,
+    authorizationError: codeOf(socket),
     peerCertificate: certificate && Object.keys(certificate).length > 0 ? certificate : null,
   };
 }
@@ -56,8 +57,13 @@ export function reasonOf({ message }: Error): string {
 /** Why a server's hand-shake with a client failed. */
 export function refusalOf(error: Error, socket: TLSSocket): string {
   // Node says 'socket hang up' of a client whose certificate it has just refused, and has a code here.
-  const code = socket.authorizationError as unknown as string | null;
+  const code = codeOf(socket);
   return code ? `TLS: client certificate refused: ${code}` : reasonOf(error);
+}
+
+/** Why the peer's certificate is not good, or null. Node's types say that it is an Error; it is its code. */
+function codeOf({ authorizationError }: TLSSocket): string | null {
+  return (authorizationError as unknown as string | null | undefined) ?? null;
 }
 
 /** What the client's option `pin` takes for a certificate (PEM or DER): the SHA-256 of its public key, in base64. */

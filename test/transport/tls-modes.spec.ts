@@ -26,7 +26,7 @@ beforeAll(async () => {
 async function dialled(
   server: ServerPoolOptions['tls'],
   client: Partial<ClientPoolOptions>,
-): Promise<{ error?: NpwsError; protocol?: string | null; authorized?: boolean; warnings: string[] }> {
+): Promise<{ error?: NpwsError; protocol?: string | null; authorized?: boolean; problem?: string | null; warnings: string[] }> {
   await using serverPool = await startServer({ tls: server });
   await using pool = createClientPool({ address: `127.0.0.1:${portOf(serverPool)}`, drainTimeout: 0, ...client });
   const warnings: string[] = [];
@@ -39,7 +39,7 @@ async function dialled(
     return { error, warnings };
   }
   const { tls } = await pool.incomingGet();
-  return { protocol: tls?.protocol, authorized: tls?.authorized, warnings };
+  return { protocol: tls?.protocol, authorized: tls?.authorized, problem: tls?.authorizationError, warnings };
 } // prettier-ignore
 
 describe("tlsMode 'verified'", () => {
@@ -62,7 +62,7 @@ describe("tlsMode 'verified'", () => {
   });
 
   it('accepts a proper certificate, by IP address and by name', async () => {
-    const expected = { protocol: 'TLSv1.3', authorized: true, warnings: [] };
+    const expected = { protocol: 'TLSv1.3', authorized: true, problem: null, warnings: [] };
     expect(await dialled(proper, { tls: { ca: authority.cert } })).toEqual(expected);
     expect(await dialled(proper, { tls: { ca: authority.cert, servername: 'localhost' } })).toEqual(expected);
   });
@@ -106,7 +106,11 @@ describe('certificates of clients', () => {
 describe("tlsMode 'self-signed'", () => {
   it.each(['self-signed', '1'] as const)('accepts any certificate and warns once (%s)', async (tlsMode) => {
     const outcome = await dialled(await createCertificate(), { tlsMode, minCapacity: 3, maxCapacity: 3 });
-    expect(outcome).toMatchObject({ protocol: 'TLSv1.3', authorized: false });
+    expect(outcome).toMatchObject({
+      protocol: 'TLSv1.3',
+      authorized: false,
+      problem: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    });
     expect(outcome.warnings).toEqual([expect.stringContaining('not verified')]);
   });
 });

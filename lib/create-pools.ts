@@ -2,15 +2,9 @@ import { randomFillSync } from 'node:crypto';
 import { ClientPool } from './core/client-pool.js';
 import { systemClock } from './core/clock.js';
 import { NpwsOptionsError } from './core/errors.js';
-import {
-  type ClientPoolOptions,
-  type NpwsOptions,
-  type ResolvedClientOptions,
-  type ResolvedOptions,
-  type ResolvedServerOptions,
-  resolveOptions,
-  type ServerPoolOptions,
-} from './core/options.js';
+import { type ClientPoolOptions, type ResolvedClientOptions } from './core/client-options.js';
+import { type NpwsOptions, type ResolvedOptions, resolveOptions } from './core/options.js';
+import { type ResolvedServerOptions, type ServerPoolOptions } from './core/server-options.js';
 import type { Pool } from './core/pool.js';
 import type { Random } from './core/random.js';
 import { ServerPool } from './core/server-pool.js';

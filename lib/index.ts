@@ -19,14 +19,10 @@ export {
   type PoolSnapshot,
 } from './core/errors.js';
 export type { LinkEnd } from './core/link.js';
-export type {
-  ClientPoolOptions,
-  NpwsOptions,
-  PingMode,
-  PoolOptions,
-  ServerPoolOptions,
-  TlsMode,
-} from './core/options.js';
+export type { ClientPoolOptions, TlsMode } from './core/client-options.js';
+export type { NpwsOptions } from './core/options.js';
+export type { PingMode, PoolOptions } from './core/pool-options.js';
+export type { ServerPoolOptions } from './core/server-options.js';
 export type { Address, Pool } from './core/pool.js';
 export type { PoolEvents } from './core/pool-events.js';
 export type { ServerPool } from './core/server-pool.js';

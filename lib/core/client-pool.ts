@@ -5,7 +5,7 @@ import type { Cancel, Clock } from './clock.js';
 import { CONTROL_ID } from './connection-id.js';
 import { NpwsHandshakeError, type NpwsError } from './errors.js';
 import type { Link } from './link.js';
-import type { ResolvedClientOptions } from './options.js';
+import type { ResolvedClientOptions } from './client-options.js';
 import { type Address, Pool } from './pool.js';
 import type { Random } from './random.js';
 import type { Health } from './stats.js';

@@ -17,7 +17,8 @@ import {
 import { Custody } from './custody.js';
 import { IdleStore } from './idle-store.js';
 import type { Link } from './link.js';
-import type { ResolvedClientOptions, ResolvedServerOptions } from './options.js';
+import type { ResolvedClientOptions } from './client-options.js';
+import type { ResolvedServerOptions } from './server-options.js';
 import type { PoolEvents } from './pool-events.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
 import { parseWait, type Wait, Waiter, Waiters } from './waiters.js';

@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 import { CONTROL_ID, type ConnectionId, IdIssuer } from './connection-id.js';
 import { NpwsClosedError, NpwsListenError } from './errors.js';
 import type { Link } from './link.js';
-import type { ResolvedServerOptions } from './options.js';
+import type { ResolvedServerOptions } from './server-options.js';
 import { type Address, Pool } from './pool.js';
 import type { Random } from './random.js';
 import type { Health } from './stats.js';

@@ -1,4 +1,4 @@
-import type { ResolvedClientOptions } from '../core/options.js';
+import type { ResolvedClientOptions } from '../core/client-options.js';
 import { buildClientPool } from '../create-pools.js';
 import { PoolService } from './pool.service.js';
 

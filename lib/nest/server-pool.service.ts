@@ -1,4 +1,4 @@
-import type { ResolvedServerOptions } from '../core/options.js';
+import type { ResolvedServerOptions } from '../core/server-options.js';
 import { buildServerPool } from '../create-pools.js';
 import { PoolService } from './pool.service.js';
 

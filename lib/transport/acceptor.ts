@@ -11,7 +11,7 @@ import { WebSocketServer } from 'ws';
 import type { Cancel, Clock } from '../core/clock.js';
 import { idToBytes } from '../core/connection-id.js';
 import { NpwsListenError } from '../core/errors.js';
-import type { ResolvedServerOptions } from '../core/options.js';
+import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
 import { bracketed, type Remote, remoteOf } from './address.js';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ResolvedServerOptions } from '../core/options.js';
+import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Remote } from './address.js';
 import { createRemoteOfRequest, type RemoteOfRequest } from './forwarded.js';
 import { createIpFilter, type IpFilter } from './ip-filter.js';

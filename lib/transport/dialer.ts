@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Dial, DialEvents } from '../core/client-pool.js';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
-import type { ResolvedClientOptions } from '../core/options.js';
+import type { ResolvedClientOptions } from '../core/client-options.js';
 import type { Random } from '../core/random.js';
 import { bracketed, remoteOf } from './address.js';
 import type { PoolConnection } from './connection.js';

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../core/clock.js';
-import type { PingMode } from '../core/options.js';
+import type { PingMode } from '../core/pool-options.js';
 import { between, type Random } from '../core/random.js';
 
 /** How long a peer that is known to answer has for its pong, in milliseconds; a shorter ping period shortens it. */

@@ -15,7 +15,9 @@ import {
 import { isDeepStrictEqual } from 'node:util';
 import type { Certificates } from '../core/certificates.js';
 import { NpwsOptionsError, type PoolRole } from '../core/errors.js';
-import type { ResolvedClientOptions, ResolvedOptions, ResolvedServerOptions } from '../core/options.js';
+import type { ResolvedClientOptions } from '../core/client-options.js';
+import type { ResolvedOptions } from '../core/options.js';
+import type { ResolvedServerOptions } from '../core/server-options.js';
 import { type ResolvedTlsFiles, resolveTlsUpdate } from '../core/tls-options.js';
 import { readTlsFiles, readTlsFilesNow } from './tls-files.js';
 

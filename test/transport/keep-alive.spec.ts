@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { PingMode } from '../../lib/core/options.js';
+import type { PingMode } from '../../lib/core/pool-options.js';
 import { KeepAlive } from '../../lib/transport/keep-alive.js';
 import { FakeClock } from '../support/fake-clock.js';
 

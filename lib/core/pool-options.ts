@@ -1,0 +1,85 @@
+import type { OptionReader } from './option-reader.js';
+import type { ResolvedTlsFiles, TlsFiles } from './tls-options.js';
+
+/** When idle connections are pinged: see the README's part on liveness. */
+export type PingMode = 'auto' | 'always' | 'off';
+
+/** What both roles take. Times are in milliseconds. Omitted or 0 takes the default unless 0 has a meaning of its own. */
+export interface PoolOptions {
+  /** How many connections may be idle. Those in use do not count. Default 1. */
+  readonly maxCapacity?: number;
+  /** The time between signs of life of an idle connection, jittered; at least 1,000. Default 25,000. */
+  readonly keepAlive?: number;
+  /** 'auto' pings peers that are known to answer while idle, 'always' all (for proxies that cut idle tunnels). Default 'auto'. */
+  readonly ping?: PingMode;
+  /** The largest message accepted from the peer, in bytes. Default 16 MiB. */
+  readonly maxPayload?: number;
+  /** How long a get waits unless it says otherwise; 0 takes only what is there. Default 30,000. */
+  readonly acquireTimeout?: number;
+  /** How many may wait at once; more fail at once. Default 10,000. */
+  readonly maxWaiters?: number;
+  /** Keep '00000000' for `outgoingGet('00000000')` and have it issued again when it is lost. Default false. */
+  readonly reserveControl?: boolean;
+  /** How long a connection whose peer began to write waits to be taken by its ID. Default 30,000. */
+  readonly claimTimeout?: number;
+  /** How long `close()` lets streams in use finish; 0 cuts them at once. Default 5,000. */
+  readonly drainTimeout?: number;
+  /** Health is down when `errorCount()` exceeds this; 0 tolerates none. Default: no limit. */
+  readonly maxErrors?: number;
+  /** Whether the Nest module starts the pool at boot. Default true. */
+  readonly autoStart?: boolean;
+  /** Files for `key`, `cert` and `ca` instead of `tls`; they are watched, so that certificates can be renewed. */
+  readonly tlsFiles?: TlsFiles;
+}
+
+/** What both roles take, with every default filled in. */
+export interface ResolvedPoolOptions {
+  readonly maxCapacity: number;
+  readonly keepAlive: number;
+  readonly ping: PingMode;
+  readonly maxPayload: number;
+  readonly acquireTimeout: number;
+  readonly maxWaiters: number;
+  readonly reserveControl: boolean;
+  readonly claimTimeout: number;
+  readonly drainTimeout: number;
+  readonly maxErrors: number;
+  readonly autoStart: boolean;
+  readonly tlsFiles: ResolvedTlsFiles | undefined;
+  /** What is odd about these options but not wrong; said once at start. */
+  readonly warnings: readonly string[];
+}
+
+/** The names of what both roles take. */
+export const POOL_OPTIONS = [
+  'maxCapacity', 'keepAlive', 'ping', 'maxPayload', 'acquireTimeout', 'maxWaiters', 'reserveControl',
+  'claimTimeout', 'drainTimeout', 'maxErrors', 'autoStart', 'tls', 'tlsFiles', 'path',
+]; // prettier-ignore
+
+/** Reads what means the same in both roles. */
+export function readPoolOptions(
+  options: OptionReader,
+): Omit<ResolvedPoolOptions, 'maxCapacity' | 'tlsFiles' | 'warnings'> {
+  return {
+    keepAlive: options.number('keepAlive', {
+      fallback: 25_000,
+      min: 1_000,
+      unit: 'ms',
+      hint: 'milliseconds?',
+    }),
+    ping: options.choice('ping', ['auto', 'always', 'off'], 'auto'),
+    maxPayload: options.number('maxPayload', { fallback: 16 * 1024 * 1024 }),
+    acquireTimeout: options.number('acquireTimeout', { fallback: 30_000, unit: 'ms', zero: true }),
+    maxWaiters: options.number('maxWaiters', { fallback: 10_000 }),
+    reserveControl: options.boolean('reserveControl', false),
+    claimTimeout: options.number('claimTimeout', { fallback: 30_000, unit: 'ms' }),
+    drainTimeout: options.number('drainTimeout', { fallback: 5_000, unit: 'ms', zero: true }),
+    maxErrors: options.number('maxErrors', { fallback: Infinity, zero: true }),
+    autoStart: options.boolean('autoStart', true),
+  };
+}
+
+/** Whether a text is the path of a request. */
+export function isPath(value: string): boolean {
+  return /^\/[\x21-\x7e]*$/.test(value) && !value.includes('#');
+}

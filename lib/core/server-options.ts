@@ -1,0 +1,147 @@
+import type { Server } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import { parseIpRange } from './ip-range.js';
+import { OptionReader } from './option-reader.js';
+import {
+  isPath,
+  POOL_OPTIONS,
+  type PoolOptions,
+  readPoolOptions,
+  type ResolvedPoolOptions,
+} from './pool-options.js';
+import { readTlsFiles } from './tls-options.js';
+
+/** The server pool: it listens. Give `listen` or `listener`. */
+export interface ServerPoolOptions extends PoolOptions {
+  /** Where to listen. Port 0 takes a free one. */
+  readonly listen?: { readonly host?: string; readonly port: number };
+  /** A `net.Server` of your own instead; `close()` closes it. */
+  readonly listener?: Server;
+  /** For Node's `tls.createServer`: `key` and `cert` ... Without it the pool speaks plain ws. TLS 1.3 unless `minVersion` says otherwise. */
+  readonly tls?: TlsOptions;
+  /** Addresses or CIDR ranges that may connect; '' or omitted lets in all. */
+  readonly clientIP?: string | readonly string[];
+  /** How many live connections, those in use too, a client address may have; more get a 429. Default: no limit. */
+  readonly maxPerAddress?: number;
+  /** How many sockets may be on their way to the upgrade at once; more are dropped. Default: no limit. */
+  readonly maxHandshakes?: number;
+  /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` tells the client's address. Default none: it is ignored. */
+  readonly trustProxy?: string | readonly string[];
+  /** Values of `Origin` (browsers) that may connect. Default none. */
+  readonly allowedOrigins?: string | readonly string[];
+  /** The only path to serve; others get 404. Default: any. */
+  readonly path?: string;
+  /** The deadline for a TLS hand-shake, and again for the request's headers. Default 10,000. */
+  readonly handshakeTimeout?: number;
+}
+
+/** Server options with every default filled in. */
+export interface ResolvedServerOptions extends ResolvedPoolOptions {
+  readonly listen: { readonly host?: string; readonly port: number } | undefined;
+  readonly listener: Server | undefined;
+  readonly tls: Readonly<TlsOptions> | undefined;
+  /** Empty lets in all. */
+  readonly clientIP: readonly string[];
+  readonly maxPerAddress: number;
+  readonly maxHandshakes: number;
+  readonly trustProxy: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly path: string | undefined;
+  readonly handshakeTimeout: number;
+}
+
+const KNOWN = [
+  'listen', 'listener', 'clientIP', 'trustProxy', 'maxPerAddress', 'maxHandshakes', 'allowedOrigins',
+  'handshakeTimeout', ...POOL_OPTIONS,
+]; // prettier-ignore
+
+/** Reads the options of a server pool; what is wrong goes to `problems`. */
+export function readServerOptions(given: unknown, problems: string[]): ResolvedServerOptions {
+  const options = new OptionReader('server', given, KNOWN, problems);
+  const tls = options.object<TlsOptions>('tls', 'options for tls.createServer');
+  const tlsFiles = readTlsFiles(options, tls);
+  if ((tls ?? tlsFiles) && !tlsFiles?.key && !(tls?.key && tls.cert) && !tls?.pfx && !tls?.SNICallback) {
+    options.problem('tls', '`key` and `cert` (or `tlsFiles` with both), or `pfx`, or `SNICallback`', tls);
+  }
+  return Object.freeze({
+    ...readPoolOptions(options),
+    maxCapacity: options.number('maxCapacity', { fallback: 1 }),
+    ...readListener(options),
+    tls,
+    tlsFiles,
+    clientIP:
+      options.value('clientIP') === ''
+        ? []
+        : (options.strings(
+            'clientIP',
+            'an IP address or CIDR range such as 10.0.0.0/8, a list of them, or nothing for all',
+            isAddressRange,
+          ) ?? []),
+    maxPerAddress: options.number('maxPerAddress', { fallback: Infinity }),
+    maxHandshakes: options.number('maxHandshakes', { fallback: Infinity }),
+    trustProxy:
+      options.strings(
+        'trustProxy',
+        'the IP address or CIDR range of a proxy such as 10.0.0.0/8, or a list of them',
+        isAddressRange,
+      ) ?? [],
+    allowedOrigins:
+      options.strings(
+        'allowedOrigins',
+        "an origin such as 'https://example.com', or a list of them",
+        isOrigin,
+      ) ?? [],
+    path: options.string(
+      'path',
+      "a path that begins with '/', without a query",
+      (path) => isPath(path) && !path.includes('?'),
+    ),
+    handshakeTimeout: options.number('handshakeTimeout', { fallback: 10_000, unit: 'ms' }),
+    warnings: Object.freeze([]),
+  });
+}
+
+function readListener(options: OptionReader): Pick<ResolvedServerOptions, 'listen' | 'listener'> {
+  const listener = options.value('listener');
+  if (options.has('listen') === options.has('listener')) {
+    options.problem(
+      'listen',
+      'either `listen` with a port or `listener`',
+      options.has('listen') ? 'both' : undefined,
+    );
+  }
+  if (listener !== undefined && !isPlainListener(listener)) {
+    options.problem('listener', 'a plain net.Server (certificates go into `tls`)', listener);
+  }
+  const listen = options.object<{ host?: string; port: number }>(
+    'listen',
+    'an object with a port and perhaps a host',
+  );
+  if (listen) {
+    const { host, port } = listen;
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      options.problem('listen.port', 'a whole number from 0 to 65535', port);
+    if (host !== undefined && (typeof host !== 'string' || host === ''))
+      options.problem('listen.host', 'a host name or address', host);
+  }
+  return { listen, listener: listener as Server | undefined };
+}
+
+/** HTTP and TLS servers extend net.Server, but their connections are spoken for. */
+function isPlainListener(value: unknown): boolean {
+  const server = value as Partial<Record<string, unknown>> | null;
+  return (
+    typeof server?.['listen'] === 'function' &&
+    typeof server['address'] === 'function' &&
+    !('setSecureContext' in server) &&
+    !('requestTimeout' in server)
+  );
+}
+
+function isOrigin(value: string): boolean {
+  return value !== '';
+}
+
+function isAddressRange(value: string): boolean {
+  return parseIpRange(value) !== undefined;
+}

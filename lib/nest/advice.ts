@@ -35,7 +35,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   403: 'The server does not let this address in: see its `clientIP`.',
   404: 'The server serves another `path`.',
   429: 'This address has as many connections as the server allows: see its `maxPerAddress`.',
-  503: "The server pool is full or shutting down: raise its `maxCapacity`, or lower the client's.",
+  503: "The server pool is full or shutting down (or a proxy finds none): raise its `maxCapacity`, or lower the client's.",
 };
 
 /** A hint for the first failed dial of an outage, or an empty string. */

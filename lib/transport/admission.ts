@@ -40,12 +40,13 @@ export class Admission {
   }
 
   /** Why a request of `remote` is not to be upgraded, or null. */
-  judge({ method, url = '', headers }: IncomingMessage, { address }: Remote): Refusal | null {
+  judge({ httpVersion, method, url = '', headers }: IncomingMessage, { address }: Remote): Refusal | null {
     const { path, allowedOrigins } = this.options;
     if (!this.#isAllowed(address)) return UNAUTHORIZED;
     if (method !== 'GET') return { status: 405, reason: 'method not allowed', headers: { Allow: 'GET' } };
     if (path !== undefined && url.split('?', 1)[0] !== path) return { status: 404, reason: 'not found' };
-    if (headers.upgrade?.toLowerCase() !== 'websocket') return NO_UPGRADE;
+    // HTTP/1.0 knows no upgrade: a proxy that speaks it would break what follows.
+    if (headers.upgrade?.toLowerCase() !== 'websocket' || httpVersion === '1.0') return NO_UPGRADE;
     if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) {
       return { status: 403, reason: 'origin not allowed' };
     }

@@ -28,7 +28,7 @@ function dedent(text: string): string {
 
 async function regions(file: string): Promise<Map<string, string>> {
   const text = await readFile(join(ROOT, file), 'utf8');
-  const found = text.matchAll(/\/\/ #region (\S+)\n(.*?)\n *\/\/ #endregion/gs);
+  const found = text.matchAll(/(?:\/\/|#) #region (\S+)\n(.*?)\n *(?:\/\/|#) #endregion/gs);
   return new Map([...found].map(([, name = '', body = '']) => [name, dedent(body)]));
 }
 
@@ -49,8 +49,8 @@ describe("the README's code", () => {
 
   it('is the code that is run here, to the letter', async () => {
     const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-    const blocks = [...readme.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```ts\n(.*?)\n```/gs)];
-    expect(blocks.length).toBeGreaterThanOrEqual(8);
+    const blocks = [...readme.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy)\n(.*?)\n```/gs)];
+    expect(blocks.length).toBeGreaterThanOrEqual(15);
     for (const [, file = 'a file named above the block', region = '', body] of blocks) {
       expect({ file, region, body }).toEqual({ file, region, body: (await regions(file)).get(region) });
     }

@@ -15,6 +15,7 @@ const REFUSALS: [string, number, string, Partial<ServerPoolOptions>][] = [
   ['an unknown Origin', 403, upgradeRequest(['Origin: https://evil.example']), { allowedOrigins: 'https://good.example' }],
   ['any Origin when none is allowed', 403, upgradeRequest(['Origin: null']), {}],
   ['a GET without upgrade', 426, PLAIN_GET, {}],
+  ['HTTP/1.0', 426, upgradeRequest([], 'GET / HTTP/1.0'), {}],
   ['another upgrade', 426, upgradeRequest(['Upgrade: h2c']), {}],
   ['a POST', 405, POST, {}],
   ['a POST with upgrade', 405, upgradeRequest([], 'POST / HTTP/1.1'), {}],

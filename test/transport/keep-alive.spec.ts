@@ -224,4 +224,13 @@ describe('a connection in use', () => {
     idle.watch.stop();
     expect(idle.clock.pending).toBe(0);
   });
+
+  it("with 'always' is pinged also while we do not read: a proxy sees only our bytes then", () => {
+    const idle = new Idle('always');
+    idle.isPaused = true;
+    idle.answersAfter = null;
+    idle.clock.advance(20 * PERIOD);
+    expect(idle.pings.length).toBeGreaterThanOrEqual(15);
+    expect(idle.lostAt).toBeNull();
+  });
 });

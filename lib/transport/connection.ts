@@ -272,12 +272,9 @@ export class PoolConnection extends Duplex {
 
   /** The peer has closed. It may have had all: then its close merely overtook the report that our bytes are out. */
   #settleWrite(): void {
-    const isOut = this.#outgoing.length === 0 && this.#framesOut > 0;
     if (!this.#written) return;
-    if (isOut)
-      this.#verdict = this.#link.clock.after(REPORT_GRACE, () => {
-        this.#failWrite();
-      });
+    const isOut = this.#outgoing.length === 0 && this.#framesOut > 0;
+    if (isOut) this.#verdict = this.#link.clock.after(REPORT_GRACE, this.#failWrite.bind(this));
     else this.#failWrite();
   }
 

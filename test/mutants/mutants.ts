@@ -303,6 +303,20 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/transport/acceptor-limits'],
   },
   {
+    name: 'a close that overtakes the report of what was written is an error',
+    file: 'lib/transport/connection.ts',
+    find: 'this.#outgoing.length === 0 && this.#framesOut > 0;',
+    replace: 'false;',
+    killedBy: ['test/transport/end-while-writing'],
+  },
+  {
+    name: "a stalled reader under 'always' is not pinged",
+    file: 'lib/transport/keep-alive.ts',
+    find: "(this.link.isPaused() && this.rules.mode !== 'always')",
+    replace: 'this.link.isPaused()',
+    killedBy: ['test/transport/keep-alive'],
+  },
+  {
     name: 'what a client writes into X-Forwarded-For is believed',
     file: 'lib/transport/forwarded.ts',
     find: "forwarded.split(',').reverse()",

@@ -6,6 +6,7 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { Cancel, Clock } from '../core/clock.js';
@@ -131,19 +132,29 @@ class Acceptor implements Listening {
 
   /** Only parses: sockets are handed to it, so its own time-outs never run and `#expect` sets deadlines. */
   #createHttp(): HttpServer {
-    const http = createHttpServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
+    const http = createHttpServer({
+      requestTimeout: 0,
+      headersTimeout: 0,
+      keepAliveTimeout: 0,
+      // Node's own answer would come before ours, and count nobody.
+      requireHostHeader: false,
+    });
     // Node drops the headers behind the first 1,000, and who is judged by them. Their size stays limited (16 KiB).
     http.maxHeadersCount = 0;
+    /** Sockets that have had their answer: what was sent right behind the request is not served. */
+    const answered = new WeakSet<Duplex>();
     const refuse = (request: IncomingMessage, response: ServerResponse): void => {
       // A request that could pass but for its Connection header has not asked for an upgrade.
       const remote = this.#admission.remoteOf(request);
       const refusal = this.#admission.judge(request, remote) ?? NO_UPGRADE;
       this.#note(refusal, remote);
       response.writeHead(refusal.status, headersOf(refusal)).end(refusal.reason);
+      answered.add(request.socket);
     };
     http.on('request', refuse).on('checkContinue', refuse).on('checkExpectation', refuse);
     http.on('upgrade', (request, socket, head) => {
-      this.#upgrade(request, socket as Socket, head);
+      if (answered.has(socket)) (socket as Socket).destroySoon();
+      else this.#upgrade(request, socket as Socket, head);
     });
     http.on('connect', (request, socket) => {
       const remote = this.#admission.remoteOf(request);

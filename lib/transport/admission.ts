@@ -45,8 +45,8 @@ export class Admission {
     if (!this.#isAllowed(address)) return UNAUTHORIZED;
     if (method !== 'GET') return { status: 405, reason: 'method not allowed', headers: { Allow: 'GET' } };
     if (path !== undefined && url.split('?', 1)[0] !== path) return { status: 404, reason: 'not found' };
-    // HTTP/1.0 knows no upgrade: a proxy that speaks it would break what follows.
-    if (headers.upgrade?.toLowerCase() !== 'websocket' || httpVersion === '1.0') return NO_UPGRADE;
+    // Another version of HTTP knows no such upgrade: a proxy that speaks it would break what follows.
+    if (headers.upgrade?.toLowerCase() !== 'websocket' || httpVersion !== '1.1') return NO_UPGRADE;
     if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) {
       return { status: 403, reason: 'origin not allowed' };
     }

@@ -142,6 +142,41 @@ function upgradeAndGoDeaf(port: number): Socket {
   return socket;
 }
 
+/** The round trip of 1 B on a connection in use, alone and while strangers ask a full pool for the upgrade. */
+async function flood(): Promise<void> {
+  await using pair = await createPair({
+    server: { maxCapacity: 1 },
+    client: { minCapacity: 1, maxCapacity: 1 },
+  });
+  const { atServer, atClient } = await takeBoth(pair);
+  await until(pair.server, () => pair.server.active() === 1);
+  atClient.pipe(atClient);
+  const trips = async (): Promise<string> => {
+    const times: number[] = [];
+    for (let i = 0; i < 2_000; i++) {
+      const start = performance.now();
+      atServer.write('x');
+      await once(atServer, 'data');
+      times.push(performance.now() - start);
+    }
+    return `${ms(quantile(times, 0.5))}, ${ms(quantile(times, 0.99))}`;
+  };
+  await trips();
+  report('echo of 1 B in one process, p50 and p99', await trips());
+  const strangers = fork(fileURLToPath(new URL('flood-peer.ts', import.meta.url)));
+  await once(strangers, 'message');
+  strangers.send(pair.server.address()?.port ?? 0);
+  await until(pair.server, () => pair.server.stats().rejected > 100);
+  const before = pair.server.stats().rejected;
+  const start = performance.now();
+  const flooded = await trips();
+  const rate = ((pair.server.stats().rejected - before) / (performance.now() - start)) * 1000;
+  report(`the same beside ${rate.toFixed(0)} refusals (503) a second`, flooded);
+  strangers.disconnect();
+  await once(strangers, 'exit');
+  atServer.destroy();
+}
+
 /** One stream of 64 KiB writes between two processes, beside a raw TLS socket; runs alternate. */
 async function throughput(): Promise<void> {
   const bytes = 256 * MEBIBYTE;
@@ -208,4 +243,4 @@ async function rawRun(
 }
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}\n`);
-for (const measure of [handOver, refill, memory, closing, throughput]) await measure();
+for (const measure of [handOver, refill, memory, closing, flood, throughput]) await measure();

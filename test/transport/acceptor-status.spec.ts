@@ -16,6 +16,7 @@ const REFUSALS: [string, number, string, Partial<ServerPoolOptions>][] = [
   ['any Origin when none is allowed', 403, upgradeRequest(['Origin: null']), {}],
   ['a GET without upgrade', 426, PLAIN_GET, {}],
   ['HTTP/1.0', 426, upgradeRequest([], 'GET / HTTP/1.0'), {}],
+  ['HTTP/2.0', 426, upgradeRequest([], 'GET / HTTP/2.0'), {}],
   ['another upgrade', 426, upgradeRequest(['Upgrade: h2c']), {}],
   ['a POST', 405, POST, {}],
   ['a POST with upgrade', 405, upgradeRequest([], 'POST / HTTP/1.1'), {}],

@@ -1,23 +1,15 @@
 import { once } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
+import { memoryInUse } from '../support/memory.js';
 import { until } from '../support/pair.js';
 import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
 import { CLOSE, closePayload, frameOf, PING, PONG } from '../support/raw-frames.js';
 import { createJoined, createRawServerPool, portOf, startServer } from '../support/raw-joined.js';
 import { connectNamed, connectRaw, type RawPeer } from '../support/raw-peer.js';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
 /** Bytes in use after a collection. */
 async function memory(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    collect();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const { heapUsed, external } = process.memoryUsage();
+  const { heapUsed, external } = await memoryInUse();
   return heapUsed + external;
 }
 

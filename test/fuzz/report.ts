@@ -1,5 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { memoryInUse } from '../support/memory.js';
 import type { Role, Script } from './script.js';
 
 /** The most that is shown in full. */
@@ -10,9 +9,6 @@ const HOPELESS = 20;
 
 /** How much the memory in use may grow from the first quarter of a run to its end, in bytes. */
 const GROWTH = 3 * 1024 * 1024;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** What has gone wrong in a run, so that each case can be played again. */
 export class Report {
@@ -48,11 +44,7 @@ export class MemoryTrend {
   readonly #samples: number[] = [];
 
   async sample(): Promise<void> {
-    for (let i = 0; i < 2; i++) {
-      collect();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const { heapUsed, external } = process.memoryUsage();
+    const { heapUsed, external } = await memoryInUse();
     this.#samples.push(heapUsed + external);
   }
 

@@ -39,14 +39,14 @@ const PARTS: readonly Part[] = [
     name: 'fuzz: 1,000,000 inputs in memory, 5 minutes on sockets',
     script: 'test:fuzz',
     args: ['--inputs', '1000000', '--seconds', '300'],
-    keep: /seed|memory|sockets|crashes|second/,
+    keep: /^seed|^in memory|^on sockets|^ {2}memory|crashes/,
   },
   ...[1, 2, 3].map((seed) => ({
     name: `the matrix against the Go peer, seed ${seed}`,
     script: 'test:interop',
     args: ['matrix'],
     env: { INTEROP_SEED: String(seed) },
-    keep: /→|->|^Tests:/,
+    keep: /connections|->|^Tests:/,
   })),
 ];
 

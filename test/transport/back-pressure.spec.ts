@@ -1,8 +1,7 @@
 import { once } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import type { PoolConnection } from 'nestjs-npws';
+import { memoryInUse } from '../support/memory.js';
 import { createCertificate } from '../support/certificates.js';
 import { bytesOf, digestOf } from '../support/raw-bytes.js';
 import { frameOf } from '../support/raw-frames.js';
@@ -12,16 +11,9 @@ import { connectNamed, type RawPeer } from '../support/raw-peer.js';
 const STREAMS = 12;
 const LIMIT = 256 * 1024;
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
-/** Bytes outside the heap that are in use. Buffers are given back a turn after they were collected. */
+/** Bytes outside the heap that are in use. */
 async function memory(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    collect();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return process.memoryUsage().external;
+  return (await memoryInUse()).external;
 }
 
 /** Resolves when `progress` has stood still for a while. */

@@ -28,7 +28,7 @@ export type { PoolEvents } from './core/pool-events.js';
 export type { ServerPool } from './core/server-pool.js';
 export type { Health, PoolState, PoolStats } from './core/stats.js';
 export type { Wait } from './core/waiters.js';
-export type { TlsFiles } from './core/tls-options.js';
+export type { TlsFiles, TlsUpdate } from './core/tls-options.js';
 export { createClientPool, type CreatePoolOptions, createServerPool } from './create-pools.js';
 export { ClientPoolService } from './nest/client-pool.service.js';
 export { NpwsModule } from './nest/npws.module.js';

@@ -1,12 +1,12 @@
-import type { SecureContextOptions } from 'node:tls';
 import type { Cancel, Clock } from './clock.js';
+import type { TlsUpdate } from './tls-options.js';
 
 /** What the TLS of a pool's new connections is made of. */
 export interface Certificates {
   /** How often the files behind it are to be looked at, in milliseconds; 0 when there is nothing to look at. */
   readonly reloadInterval: number;
   /** Uses these in new connections from now on; what is not named stays. Throws `NpwsOptionsError` and changes nothing. */
-  update(tls: SecureContextOptions): void;
+  update(tls: TlsUpdate): void;
   /** Reads the files. Resolves to whether they held something new, now in use. Rejects when it can't be used. */
   reload(): Promise<boolean>;
 }

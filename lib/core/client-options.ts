@@ -64,6 +64,9 @@ const KNOWN = [
   'maxConcurrentDials', 'maxBackoff', ...POOL_OPTIONS,
 ]; // prettier-ignore
 
+/** What a `secureContext` of the application's own decides. */
+const SECURE_CONTEXT = ['ca', 'cert', 'key', 'pfx', 'crl', 'ciphers', 'minVersion', 'maxVersion'] as const;
+
 /** Reads the options of a client pool; what is wrong goes to `problems`. */
 export function readClientOptions(given: unknown, problems: string[]): ResolvedClientOptions {
   const options = new OptionReader('client', given, KNOWN, problems);
@@ -88,6 +91,10 @@ export function readClientOptions(given: unknown, problems: string[]): ResolvedC
       "nothing, as tlsMode decides it: 'verified' or 'self-signed'",
       tls.rejectUnauthorized,
     );
+  }
+  for (const name of tls?.secureContext ? SECURE_CONTEXT : []) {
+    if (tls?.[name] !== undefined)
+      options.problem(`tls.${name}`, 'nothing, as tls.secureContext has it', '…');
   }
   if (tlsMode === 'self-signed' && pins.length === 0) {
     warnings.push(

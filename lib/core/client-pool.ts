@@ -252,8 +252,8 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {
-    // A server that is full is well: it slows us down, but is no error.
-    const isFull = error instanceof NpwsHandshakeError && error.status === 503;
+    // A server that is full, or has as many of ours as it takes, is well: it slows us down, but is no error.
+    const isFull = error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
     this.fail({ error, at: this.clock.now() }, !isFull);
     this.#planned = 0;
     this.#idleWhenFull = isFull ? this.store.idle : undefined;

@@ -72,7 +72,7 @@ export class OptionReader {
     const isSmall = typeof value === 'number' && value > 0 && value < min;
     this.problem(
       name,
-      `${kind} from ${min} to ${max}, or ${zero ? '0' : `0 for the default ${fallback}`}`,
+      `${kind} from ${min} to ${max}, or ${zero ? '0' : `0 for ${fallback === Infinity ? 'no limit' : `the default ${fallback}`}`}`,
       value,
       isSmall ? hint : '',
     );

@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import type { SecureContextOptions } from 'node:tls';
 import type { Observable } from 'rxjs';
 import { type Certificates, CertificateWatch } from './certificates.js';
 import type { Clock } from './clock.js';
@@ -20,6 +19,7 @@ import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import type { ResolvedServerOptions } from './server-options.js';
 import type { PoolEvents } from './pool-events.js';
+import type { TlsUpdate } from './tls-options.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
 import { parseWait, type Wait, Waiter, Waiters } from './waiters.js';
 
@@ -172,9 +172,11 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   /**
    * Uses other certificates in new connections from now on, without a restart: `key`, `cert`, `ca` and the like. What
-   * is not named stays; connections that are open are not touched. Throws `NpwsOptionsError`, and then nothing changes.
+   * is not named stays, and so does what an `SNICallback` returns; connections that are open are not touched.
+   * Throws `NpwsOptionsError`, and then nothing changes; `NpwsClosedError` when the pool is closed.
    */
-  updateTls(tls: SecureContextOptions): void {
+  updateTls(tls: TlsUpdate): void {
+    if (this.state === 'closed') throw new NpwsClosedError(this.label);
     if (!this.certificates) {
       throw new NpwsOptionsError([`updateTls: ${this.label} has no TLS: it speaks plain ws`]);
     }

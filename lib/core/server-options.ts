@@ -9,7 +9,7 @@ import {
   readPoolOptions,
   type ResolvedPoolOptions,
 } from './pool-options.js';
-import { readTlsFiles } from './tls-options.js';
+import { readTlsFiles, type ResolvedTlsFiles } from './tls-options.js';
 
 /** The server pool: it listens. Give `listen` or `listener`. */
 export interface ServerPoolOptions extends PoolOptions {
@@ -23,7 +23,7 @@ export interface ServerPoolOptions extends PoolOptions {
   readonly clientIP?: string | readonly string[];
   /** How many live connections, those in use too, a client address may have; more get a 429. Default: no limit. */
   readonly maxPerAddress?: number;
-  /** How many sockets may be on their way to the upgrade at once; more are dropped. Default: no limit. */
+  /** How many sockets may be on their way to the upgrade at once; for one more the oldest is dropped. Default: no limit. */
   readonly maxHandshakes?: number;
   /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` tells the client's address. Default none: it is ignored. */
   readonly trustProxy?: string | readonly string[];
@@ -54,6 +54,15 @@ const KNOWN = [
   'listen', 'listener', 'clientIP', 'trustProxy', 'maxPerAddress', 'maxHandshakes', 'allowedOrigins',
   'handshakeTimeout', ...POOL_OPTIONS,
 ]; // prettier-ignore
+
+const ANY_AUTHORITY =
+  'tls.requestCert without tls.ca: a client may show a certificate of any public authority';
+
+/** Node takes no `ca` for all public authorities. */
+function trustsAnybody(tls: TlsOptions | undefined, files: ResolvedTlsFiles | undefined): boolean {
+  const isChecked = tls?.requestCert === true && tls.rejectUnauthorized !== false;
+  return isChecked && !tls.ca && !tls.pfx && !files?.ca.length;
+}
 
 /** Reads the options of a server pool; what is wrong goes to `problems`. */
 export function readServerOptions(given: unknown, problems: string[]): ResolvedServerOptions {
@@ -97,7 +106,7 @@ export function readServerOptions(given: unknown, problems: string[]): ResolvedS
       (path) => isPath(path) && !path.includes('?'),
     ),
     handshakeTimeout: options.number('handshakeTimeout', { fallback: 10_000, unit: 'ms' }),
-    warnings: Object.freeze([]),
+    warnings: Object.freeze(trustsAnybody(tls, tlsFiles) ? [ANY_AUTHORITY] : []),
   });
 }
 

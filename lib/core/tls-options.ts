@@ -27,10 +27,12 @@ export interface ResolvedTlsFiles {
 
 const FILES = ['key', 'cert', 'ca'] as const;
 
-/** What `updateTls` takes: what Node can change while a server listens. */
 const RENEWABLE = [
   'key', 'cert', 'ca', 'pfx', 'passphrase', 'crl', 'ciphers', 'sigalgs', 'ecdhCurve', 'dhparam', 'minVersion', 'maxVersion',
-]; // prettier-ignore
+] as const satisfies (keyof SecureContextOptions)[]; // prettier-ignore
+
+/** What `updateTls` takes, as `tls.createSecureContext` does: what Node can change while a server listens. */
+export type TlsUpdate = Pick<SecureContextOptions, (typeof RENEWABLE)[number]>;
 
 /** The option `tlsFiles`; `tls` stands beside it and must not name the same things. */
 export function readTlsFiles(options: OptionReader, tls: object | undefined): ResolvedTlsFiles | undefined {
@@ -38,9 +40,14 @@ export function readTlsFiles(options: OptionReader, tls: object | undefined): Re
   if (!files) return undefined;
   const given = FILES.filter((name) => files.has(name));
   if (given.length === 0) files.problem('', 'the path of a `key` and `cert`, or of a `ca`', {});
-  if (files.has('key') !== files.has('cert')) files.problem('', 'both `key` and `cert`, or neither', given);
+  if (files.has('key') !== files.has('cert')) {
+    files.problem('', 'both `key` and `cert`, or neither', `${files.has('key') ? 'key' : 'cert'} alone`);
+  }
   const rivals = Object.keys(tls ?? {}).filter(
-    (name) => name === 'secureContext' || given.some((known) => known === name),
+    (name) =>
+      name === 'secureContext' ||
+      (name === 'pfx' && files.has('key')) ||
+      given.some((known) => known === name),
   );
   for (const name of rivals) options.problem(`tls.${name}`, 'nothing, as tlsFiles is given', '…');
   const isPath = (value: string): boolean => value !== '';
@@ -57,15 +64,18 @@ export function readPins(options: OptionReader): readonly string[] {
   const pins = options.strings(
     'pin',
     "the SHA-256 of the server's public key in base64 (44 characters, as `pinOf()` makes it), or a list of them",
-    (value) => /^(sha256\/{1,2})?[A-Za-z0-9+/]{43}=$/.test(value),
+    (value) => /^(sha256\/{1,2})?[A-Za-z0-9+/]{43}=$/.test(value.trim()),
   );
-  return (pins ?? []).map((pin) => pin.replace(/^sha256\/{1,2}(?=.{44}$)/, ''));
+  return (pins ?? []).map((pin) => pin.trim().replace(/^sha256\/{1,2}(?=.{44}$)/, ''));
 }
 
 /** Checks what was passed to `updateTls`. */
-export function resolveTlsUpdate(given: SecureContextOptions): SecureContextOptions {
+export function resolveTlsUpdate(given: TlsUpdate): TlsUpdate {
   const problems: string[] = [];
   new OptionReader('updateTls', given, RENEWABLE, problems);
   if (problems.length > 0) throw new NpwsOptionsError(problems);
-  return { ...given };
+  // What is undefined is not named and stays. Node would take no `ca` for all public authorities.
+  return Object.fromEntries(
+    Object.entries(given as Record<string, unknown>).filter(([, value]) => value !== undefined),
+  );
 }

@@ -1,10 +1,10 @@
-import type { SecureContextOptions } from 'node:tls';
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { NEVER, type Observable } from 'rxjs';
 import { NpwsNotConfiguredError, type PoolRole } from '../core/errors.js';
 import type { Address, Pool } from '../core/pool.js';
 import type { PoolEvents } from '../core/pool-events.js';
 import type { Health, PoolStats } from '../core/stats.js';
+import type { TlsUpdate } from '../core/tls-options.js';
 import type { Wait } from '../core/waiters.js';
 import type { PoolConnection } from '../transport/connection.js';
 import { logPool } from './pool-logger.js';
@@ -108,7 +108,7 @@ export abstract class PoolService
    * Uses other certificates in new connections from now on, without a restart: see `Pool.updateTls`.
    * Throws `NpwsOptionsError`, or `NpwsNotConfiguredError` when this role was not configured.
    */
-  updateTls(tls: SecureContextOptions): void {
+  updateTls(tls: TlsUpdate): void {
     if (!this.pool) throw new NpwsNotConfiguredError(this.name, this.role);
     this.pool.updateTls(tls);
   }

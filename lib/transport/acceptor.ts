@@ -52,7 +52,7 @@ class Acceptor implements Listening {
   readonly #perAddress: AddressLimit;
   /** Sockets on their way to the upgrade, by the addresses of both ends. */
   readonly #pending = new Map<string, { socket: Socket; cancel: Cancel }>();
-  readonly #timedOut = new Set<string>();
+  readonly #dropped = new Set<string>();
   #isClosing = false;
 
   constructor(
@@ -179,11 +179,9 @@ class Acceptor implements Listening {
       socket.destroy();
       return;
     }
-    if (this.#pending.size >= this.options.maxHandshakes) {
-      this.gate.rejected(0, 'too many hand-shakes at once', remoteOf(socket).name);
-      socket.destroy();
-      return;
-    }
+    // The oldest goes: a client is through in no time, a stranger who holds places is not.
+    const [oldest] = this.#pending.size >= this.options.maxHandshakes ? this.#pending.values() : [];
+    if (oldest) this.#drop(oldest.socket, 0, 'too many hand-shakes at once');
     socket.setNoDelay();
     socket.setKeepAlive(true, TCP_KEEP_ALIVE);
     this.#expect(socket);
@@ -196,8 +194,8 @@ class Acceptor implements Listening {
   };
 
   readonly #onTlsError = (error: Error, socket: TLSSocket): void => {
-    // One that we dropped at its deadline is counted already.
-    if (!this.#timedOut.delete(wayOf(socket))) {
+    // One that we dropped is counted already.
+    if (!this.#dropped.delete(wayOf(socket))) {
       this.gate.rejected(0, refusalOf(error, socket), remoteOf(socket).name);
     }
     socket.destroy();
@@ -218,9 +216,7 @@ class Acceptor implements Listening {
     const key = wayOf(socket);
     this.#pending.get(key)?.cancel();
     const cancel = this.clock.after(this.options.handshakeTimeout, () => {
-      this.gate.rejected(408, 'hand-shake timed out', remoteOf(socket).name);
-      this.#timedOut.add(key);
-      socket.destroy();
+      this.#drop(socket, 408, 'hand-shake timed out');
     });
     const entry = { socket, cancel };
     this.#pending.set(key, entry);
@@ -228,8 +224,17 @@ class Acceptor implements Listening {
       cancel();
       if (this.#pending.get(key) === entry) this.#pending.delete(key);
       // The error of a TLS socket comes at its close at the latest.
-      setImmediate(() => this.#timedOut.delete(key));
+      setImmediate(() => this.#dropped.delete(key));
     });
+  }
+
+  /** Gives up a socket on its way to the upgrade. */
+  #drop(socket: Socket, status: number, reason: string): void {
+    const key = wayOf(socket);
+    this.gate.rejected(status, reason, remoteOf(socket).name);
+    this.#dropped.add(key);
+    this.#pending.delete(key);
+    socket.destroy();
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

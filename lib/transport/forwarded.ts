@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { canonicalAddress } from '../core/ip-range.js';
-import { type Remote, remoteOf } from './address.js';
+import { bracketed, type Remote, remoteOf } from './address.js';
 import { createIpFilter, type IpFilter } from './ip-filter.js';
 
 /** Tells who asks. */
@@ -15,9 +15,13 @@ export function createRemoteOfRequest(trustProxy: readonly string[]): RemoteOfRe
   return ({ socket, headers }) => {
     const proxy = remoteOf(socket);
     const forwarded = headers['x-forwarded-for'];
-    if (!forwarded || !isTrusted(socket.remoteAddress)) return proxy;
+    if (forwarded === undefined || !isTrusted(socket.remoteAddress)) return proxy;
     const address = clientOf(String(forwarded), isTrusted);
-    return { address, port: undefined, name: `${address ?? 'unknown'} (by way of ${proxy.name})` };
+    return {
+      address,
+      port: undefined,
+      name: `${address === undefined ? 'unknown' : bracketed(address)} (by way of ${proxy.name})`,
+    };
   };
 }
 
@@ -28,7 +32,7 @@ export function createRemoteOfRequest(trustProxy: readonly string[]): RemoteOfRe
 export function clientOf(forwarded: string, isTrusted: IpFilter): string | undefined {
   let client: string | undefined;
   for (const entry of forwarded.split(',').reverse()) {
-    client = addressIn(entry.trim());
+    client = addressIn(entry.replace(/^[ \t]+|[ \t]+$/g, ''));
     if (!isTrusted(client)) return client;
   }
   return client;

@@ -6,14 +6,16 @@ export type IpFilter = (address: string | undefined) => boolean;
 
 /** `ranges` are addresses or CIDR ranges, checked before. */
 export function createIpFilter(ranges: readonly string[]): IpFilter {
-  const listed = new BlockList();
+  // One list for each family: in a common one ::/0 would have every IPv4 address.
+  const listed = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const range of ranges) {
     const { address, prefix, family } = parseIpRange(range) as IpRange;
-    listed.addSubnet(address, prefix, family);
+    listed[family].addSubnet(address, prefix, family);
   }
   return (address) => {
     const plain = address === undefined ? undefined : canonicalAddress(address);
-    // BlockList is silent about a family that does not fit its address: name the right one.
-    return plain !== undefined && listed.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6');
+    if (plain === undefined) return false;
+    const family = isIPv4(plain) ? 'ipv4' : 'ipv6';
+    return listed[family].check(plain, family);
   };
 }

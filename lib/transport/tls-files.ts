@@ -7,13 +7,29 @@ import type { ResolvedTlsFiles } from '../core/tls-options.js';
 export function readTlsFilesNow(files: ResolvedTlsFiles): SecureContextOptions {
   return materialOf(
     files,
-    pathsOf(files).map((path) => readFileSync(path, 'utf8')),
+    pathsOf(files).map((path) => {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch (cause) {
+        throw readError(path, cause as Error);
+      }
+    }),
   );
 }
 
 /** Reads them while the pool works. */
 export async function readTlsFiles(files: ResolvedTlsFiles): Promise<SecureContextOptions> {
-  return materialOf(files, await Promise.all(pathsOf(files).map((path) => readFile(path, 'utf8'))));
+  const texts = pathsOf(files).map((path) =>
+    readFile(path, 'utf8').catch((cause: unknown) => {
+      throw readError(path, cause as Error);
+    }),
+  );
+  return materialOf(files, await Promise.all(texts));
+}
+
+/** Node does not always say which file it was. */
+function readError(path: string, cause: Error): Error {
+  return new Error(cause.message.includes(path) ? cause.message : `${cause.message} '${path}'`, { cause });
 }
 
 function pathsOf({ key, cert, ca }: ResolvedTlsFiles): string[] {

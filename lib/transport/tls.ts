@@ -18,7 +18,8 @@ import { NpwsOptionsError, type PoolRole } from '../core/errors.js';
 import type { ResolvedClientOptions } from '../core/client-options.js';
 import type { ResolvedOptions } from '../core/options.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
-import { type ResolvedTlsFiles, resolveTlsUpdate } from '../core/tls-options.js';
+import { type ResolvedTlsFiles, resolveTlsUpdate, type TlsUpdate } from '../core/tls-options.js';
+import { checkMaterial } from './certificate-check.js';
 import { readTlsFiles, readTlsFilesNow } from './tls-files.js';
 
 /** The least version of TLS unless the application says otherwise. */
@@ -92,29 +93,38 @@ function pinOfCertificate({ publicKey }: X509Certificate): string {
 /** TLS as the new connections of one role speak it; its certificates can be renewed. */
 abstract class RoleTls implements Certificates {
   readonly reloadInterval: number;
+  /** The option that errors at boot name. */
+  protected readonly option: string;
   protected material: SecureContextOptions;
   /** What the files held when they were last fit for use. */
   #read: SecureContextOptions = {};
 
   /** Throws `NpwsOptionsError` when a file can't be read. */
   constructor(
-    private readonly role: PoolRole,
+    role: PoolRole,
     tls: SecureContextOptions,
     private readonly files: ResolvedTlsFiles | undefined,
   ) {
     this.reloadInterval = files?.interval ?? 0;
-    if (files) this.#read = orOptionsError(`${role}.tlsFiles`, () => readTlsFilesNow(files));
+    this.option = files ? `${role}.tlsFiles` : `${role}.tls`;
+    if (files) this.#read = orOptionsError(this.option, () => readTlsFilesNow(files));
     this.material = { ...tls, ...this.#read };
+    orOptionsError(this.option, () => {
+      checkMaterial(withMinVersion(this.material));
+    });
   }
 
-  update(tls: SecureContextOptions): void {
+  update(tls: TlsUpdate): void {
     this.#renew('updateTls', resolveTlsUpdate(tls));
   }
 
   async reload(): Promise<boolean> {
-    const read = this.files ? await readTlsFiles(this.files) : {};
+    if (!this.files) return false;
+    const read = await readTlsFiles(this.files).catch((cause: unknown) => {
+      throw optionsError(this.option, cause as Error);
+    });
     if (isDeepStrictEqual(read, this.#read)) return false;
-    this.#renew(`${this.role}.tlsFiles`, read);
+    this.#renew(this.option, read);
     this.#read = read;
     return true;
   }
@@ -129,6 +139,7 @@ abstract class RoleTls implements Certificates {
     if (renewed.key ?? renewed.cert) kept.pfx = undefined;
     const material = { ...kept, ...renewed };
     orOptionsError(option, () => {
+      checkMaterial(withMinVersion(material));
       this.use(material);
     });
     this.material = material;
@@ -143,7 +154,7 @@ export class ClientTls extends RoleTls {
   constructor({ tls, tlsFiles }: ResolvedClientOptions) {
     super('client', tls, tlsFiles);
     this.#given = tls.secureContext;
-    this.#context = this.#given ?? orOptionsError('client.tls', () => contextOf(this.material));
+    this.#context = this.#given ?? orOptionsError(this.option, () => contextOf(this.material));
   }
 
   /** The one context that all dials share: one for each would cost 20 KiB a connection. */
@@ -161,13 +172,21 @@ export class ClientTls extends RoleTls {
 export class ServerTls extends RoleTls {
   /** A TLS server that does not listen: it is fed with sockets. */
   readonly server: Server;
+  readonly #hasTicketKeys: boolean;
 
   constructor(tls: TlsOptions, files: ResolvedTlsFiles | undefined) {
     super('server', tls, files);
-    this.server = orOptionsError('server.tls', () => createServer(withMinVersion(this.material)));
+    this.#hasTicketKeys = tls.ticketKeys !== undefined;
+    this.server = orOptionsError(this.option, () => createServer(withMinVersion(this.material)));
   }
 
   protected override use(material: SecureContextOptions): void {
+    const isTrustChanged = material.ca !== this.material.ca || material.crl !== this.material.crl;
+    if (isTrustChanged && this.#hasTicketKeys) {
+      throw new Error(
+        '`ca` and `crl` stay while `tls.ticketKeys` is set: sessions resumed by it would outlive them',
+      );
+    }
     // Fails before the server is touched.
     contextOf(material);
     this.server.setSecureContext(withMinVersion(material));
@@ -209,6 +228,10 @@ function orOptionsError<T>(option: string, attempt: () => T): T {
   try {
     return attempt();
   } catch (cause) {
-    throw new NpwsOptionsError([`${option}: ${(cause as Error).message}`], { cause });
+    throw optionsError(option, cause as Error);
   }
+}
+
+function optionsError(option: string, cause: Error): NpwsOptionsError {
+  return new NpwsOptionsError([`${option}: ${cause.message}`], { cause });
 }

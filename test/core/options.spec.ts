@@ -186,6 +186,8 @@ describe('client options', () => {
     [{ tlsFiles: { ca: 'ca.pem', interval: 5 } }, 'client.tlsFiles.interval: expected milliseconds from 100'],
     [{ tlsFiles: { ca: 'ca.pem', pem: 'x' } }, 'client.tlsFiles.pem: unknown option'],
     [{ tlsFiles: 'ca.pem' }, 'client.tlsFiles: expected an object'],
+    [{ tlsFiles: { cert: 'c.pem' } }, 'neither, got "cert alone"'],
+    [{ tls: { secureContext: {}, ca: 'x' } }, 'client.tls.ca: expected nothing, as tls.secureContext has it'],
     [
       { tlsFiles: { ca: 'ca.pem' }, tls: { ca: 'x' } },
       'client.tls.ca: expected nothing, as tlsFiles is given',
@@ -207,6 +209,16 @@ describe('client options', () => {
 
 describe('server options', () => {
   it.each([
+    [{}, 0],
+    [{ requestCert: true }, 1],
+    [{ requestCert: true, ca: 'x' }, 0],
+    [{ requestCert: true, rejectUnauthorized: false }, 0],
+  ])('warn when certificates of clients are asked for and any authority would do: %j', (tls, count) => {
+    const given = server({ tls: { key: 'x', cert: 'x', ...tls } }) as NpwsOptions;
+    expect(resolveOptions(given).server?.warnings).toHaveLength(count);
+  });
+
+  it.each([
     [{ listen: undefined }, 'server.listen: expected either `listen` with a port or `listener`'],
     [{ listener: createServer() }, 'server.listen'],
     [{ listen: { port: -1 } }, 'server.listen.port'],
@@ -226,7 +238,11 @@ describe('server options', () => {
     ],
     [{ trustProxy: ['10.0.0.0/8', 'localhost'] }, 'server.trustProxy'],
     [{ trustProxy: '' }, 'server.trustProxy'],
-    [{ maxPerAddress: -1 }, 'server.maxPerAddress: expected a whole number'],
+    [
+      { tls: { pfx: 'x' }, tlsFiles: { key: 'k', cert: 'c' } },
+      'server.tls.pfx: expected nothing, as tlsFiles is given',
+    ],
+    [{ maxPerAddress: -1 }, 'or 0 for no limit, got -1'],
     [{ maxHandshakes: 1.5 }, 'server.maxHandshakes: expected a whole number'],
     [{ allowedOrigins: [] }, 'server.allowedOrigins'],
     [{ tls: {} }, 'server.tls: expected `key` and `cert`'],

@@ -268,6 +268,20 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/transport/tls-pin'],
   },
   {
+    name: 'an authority that is passed as undefined is forgotten',
+    file: 'lib/core/tls-options.ts',
+    find: '([, value]) => value !== undefined',
+    replace: '() => true',
+    killedBy: ['test/transport/tls-rotation'],
+  },
+  {
+    name: 'a stranger holds its hand-shake while others are turned away',
+    file: 'lib/transport/acceptor.ts',
+    find: "if (oldest) this.#drop(oldest.socket, 0, 'too many hand-shakes at once');",
+    replace: "if (oldest) { this.gate.rejected(0, 'too many', ''); socket.destroy(); return; }",
+    killedBy: ['test/transport/acceptor-limits'],
+  },
+  {
     name: 'renewed certificates are used for the boot only',
     file: 'lib/transport/tls.ts',
     find: 'this.server.setSecureContext(withMinVersion(material));',
@@ -354,8 +368,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'X-Forwarded-For of a stranger is believed',
     file: 'lib/transport/forwarded.ts',
-    find: '!forwarded || !isTrusted(socket.remoteAddress)',
-    replace: '!forwarded',
+    find: 'forwarded === undefined || !isTrusted(socket.remoteAddress)',
+    replace: 'forwarded === undefined',
     killedBy: ['test/transport/forwarded'],
   },
   {

@@ -81,7 +81,7 @@ export interface StubFlight {
   arrive(id: string, begun?: boolean): StubLink;
   fail(error?: NpwsError): void;
   /** The server answers 503. */
-  refuse(): void;
+  refuse(status?: number): void;
 }
 
 /** A client pool whose dials are settled by hand. */
@@ -126,9 +126,9 @@ export class ClientRig {
         settle();
         events.failed(error);
       },
-      refuse: () => {
+      refuse: (status = 503) => {
         settle();
-        events.failed(new NpwsHandshakeError('full', 503));
+        events.failed(new NpwsHandshakeError('full', status));
       },
     };
     this.flights.add(flight);

@@ -26,19 +26,20 @@ describe('maxPerAddress', () => {
 });
 
 describe('maxHandshakes', () => {
-  it.each([false, true])('drops sockets beyond it, until another is through (tls: %s)', async (tls) => {
-    await using pool = await startServer({
-      maxHandshakes: 2,
-      ...(tls ? { tls: await createCertificate() } : {}),
-    });
-    const silent = await connectRaw(portOf(pool), { tls });
-    const slow = await connectRaw(portOf(pool), { tls });
-    const dropped = await connectRaw(portOf(pool));
-    await dropped.gone;
-    expect(pool.stats().rejected).toBe(1);
-    expect(await slow.upgrade()).toMatch(/^HTTP\/1.1 101 /);
-    const next = await connectNamed(portOf(pool), { tls });
-    expect([pool.active(), pool.stats().rejected]).toEqual([2, 1]);
-    for (const { socket } of [silent, slow, next.peer]) socket.destroy();
-  });
+  it.each([false, true])(
+    'gives up the oldest for one more, so that nobody can hold the places (tls: %s)',
+    async (tls) => {
+      await using pool = await startServer({
+        maxHandshakes: 2,
+        ...(tls ? { tls: await createCertificate() } : {}),
+      });
+      const oldest = await connectRaw(portOf(pool), { tls });
+      const slow = await connectRaw(portOf(pool), { tls });
+      const client = await connectNamed(portOf(pool), { tls });
+      await oldest.gone;
+      expect(await slow.upgrade()).toMatch(/^HTTP\/1.1 101 /);
+      expect([pool.active(), pool.stats().rejected]).toEqual([2, 1]);
+      for (const { socket } of [slow, client.peer]) socket.destroy();
+    },
+  );
 });

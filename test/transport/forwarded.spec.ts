@@ -43,6 +43,8 @@ describe('the client that X-Forwarded-For names', () => {
     [`${CLIENT}, 10.0.0.999`, undefined],
     [`${CLIENT},`, undefined],
     [`${CLIENT} 10.0.0.5`, undefined],
+    [`${CLIENT}, \u00a010.0.0.5`, undefined],
+    ['', undefined],
     [`"${CLIENT}"`, undefined],
     ['[10.0.0.5', undefined],
     [`${CLIENT}:port`, undefined],
@@ -88,6 +90,7 @@ describe('trustProxy', () => {
     ['what a client wrote left of its own address', 403, ['127.0.0.1'], [`X-Forwarded-For: ${CLIENT}, 1.1.1.1`]],
     ['an address left of garbage', 403, ['127.0.0.1'], [`X-Forwarded-For: ${CLIENT}, unknown`]],
     ['the address of the proxy itself when it names nobody', 403, ['127.0.0.1'], []],
+    ['an empty header', 403, ['127.0.0.1'], ['X-Forwarded-For: ']],
     ['other headers', 403, ['127.0.0.1'], [`X-Real-IP: ${CLIENT}`, `Forwarded: for=${CLIENT}`, `CF-Connecting-IP: ${CLIENT}`]],
     ['the last of two headers', 101, ['127.0.0.1'], ['X-Forwarded-For: 1.1.1.1', `x-forwarded-for: ${CLIENT}`]],
   ])('goes by %s: %i', async (_, expected, trustProxy, lines) => {

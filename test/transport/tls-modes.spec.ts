@@ -169,6 +169,8 @@ describe('a certificate that is none', () => {
     ["the server's key", () => createServerPool({ listen: { port: 0 }, tls: { ...proper, key: 'nonsense' } })],
     ['a key of another certificate', () => createServerPool({ listen: { port: 0 }, tls: { ...proper, key: authority.key } })],
     ["the client's certificate", () => createClientPool({ address: 'a:1', tls: { cert: 'nonsense', key: 'nonsense' } })],
+    ['an authority that is none', () => createClientPool({ address: 'a:1', tls: { ca: 'nonsense' } })],
+    ['versions that leave none', () => createClientPool({ address: 'a:1', tls: { maxVersion: 'TLSv1.2' } })],
     ['a list of ciphers of nonsense', () => createClientPool({ address: 'a:1', tls: { ciphers: 'NONSENSE' } })],
   ])('fails the making of the pool and names tls: %s', (_, create) => {
     expect(create).toThrow(expect.objectContaining({ code: 'ERR_NPWS_OPTIONS', message: expect.stringMatching(/\.tls/) }));

@@ -96,7 +96,12 @@ describe('certificates renewed by updateTls', () => {
 
   it.each<[string, (proper: KeyPair) => object, RegExp]>([
     ['a key of another certificate', ({ cert }) => ({ key: authority.key, cert }), /^updateTls: .*mismatch/],
-    ['nonsense', () => ({ key: 'nonsense', cert: 'nonsense' }), /^updateTls: /],
+    ['nonsense', () => ({ key: 'nonsense', cert: 'nonsense' }), /^updateTls: cert holds no certificate/],
+    ['an empty key and certificate', () => ({ key: '', cert: '' }), /^updateTls: key is empty/],
+    ['an authority that is none', () => ({ ca: 'nonsense' }), /^updateTls: ca holds no certificate/],
+    ['no authority at all', () => ({ ca: [] }), /^updateTls: ca is empty/],
+    ['half an authority', () => ({ ca: [authority.cert, authority.cert.slice(0, 200)] }), /^updateTls: ca holds a certificate that is broken/],
+    ['versions that leave none', () => ({ maxVersion: 'TLSv1.2' }), /^updateTls: maxVersion TLSv1.2 is below minVersion TLSv1.3/],
     ['what Node cannot change while it listens', () => ({ requestCert: false }), /^updateTls\.requestCert: unknown option/],
     ['no object', () => 5 as unknown as object, /^updateTls: expected an object, got 5/],
   ])('are refused as a whole: %s', async (_, given, message) => {
@@ -111,6 +116,42 @@ describe('certificates renewed by updateTls', () => {
     expect([nameOf(atClient), nameOf(atServer)]).toEqual(['server 0', 'client 0']);
     atServer.end();
   }); // prettier-ignore
+
+  it('keep what is named as undefined: no `ca` would mean every public authority', async () => {
+    await using pair = await mutualPair();
+    pair.server.updateTls({ ...(await issue('renewed')), ca: undefined, cert: undefined, key: undefined });
+    pair.server.flush();
+    const { atServer, atClient } = await takeBoth(pair);
+    expect([nameOf(atClient), nameOf(atServer)]).toEqual(['server 0', 'client 0']);
+    atServer.end();
+    const stranger = await createCertificate({ issuer: await createCertificate({ isAuthority: true, commonName: 'other' }) });
+    await using other = createClientPool({ address: `127.0.0.1:${portOf(pair.server)}`, tls: { ca: authority.cert, ...stranger } });
+    const failed = once(other, 'dialError');
+    await other.start();
+    await failed;
+  }); // prettier-ignore
+
+  it('are refused for `ca` beside `ticketKeys`: a resumed session would outlive it', async () => {
+    const tls = {
+      ...(await issue('server')),
+      ca: authority.cert,
+      requestCert: true,
+      ticketKeys: randomBytes(48),
+    };
+    await using server = await startServer({ tls });
+    expect(() => {
+      server.updateTls({ ca: [authority.cert] });
+    }).toThrow('updateTls: `ca` and `crl` stay while `tls.ticketKeys` is set');
+    server.updateTls(await issue('renewed'));
+  });
+
+  it('are refused when the pool is closed', async () => {
+    const server = await startServer({ tls: await issue('server') });
+    await server.close();
+    expect(() => {
+      server.updateTls({});
+    }).toThrow(expect.objectContaining({ code: 'ERR_NPWS_CLOSED' }));
+  });
 
   it('replace a key that came as a bundle', async () => {
     const pair = await issue('from key and cert');
@@ -191,6 +232,28 @@ describe('certificates from tlsFiles', () => {
     await again;
   });
 
+  it('that are being written, and empty for a while, are not used', async () => {
+    const files = { ...(await write(await issue('before'))), interval: 100 };
+    await using server = await startServer({ tlsFiles: files });
+    await writeFile(files.cert, '');
+    const warned = once(server, 'warning') as Promise<[string]>;
+    await writeFile(files.key, '');
+    expect((await warned)[0]).toMatch(/server\.tlsFiles: .* is empty|mismatch/);
+    await using client = createClientPool({ address: `127.0.0.1:${portOf(server)}`, tls: { ca: authority.cert } });
+    await client.start();
+    const connection = await client.incomingGet();
+    expect(nameOf(connection)).toBe('before');
+    connection.end();
+    expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: files })).toThrow('server.tlsFiles: key is empty');
+  }); // prettier-ignore
+
+  it('are named when one is a folder', async () => {
+    const files = await write(await issue('any'));
+    expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: { ...files, ca: folder } })).toThrow(
+      folder,
+    );
+  });
+
   it.each(['key', 'cert', 'ca'])('fail the making of the pool when the %s is not there', async (missing) => {
     const files = { ...(await write(await issue('any'))), ca: [], [missing]: join(folder, 'nowhere.pem') };
     const { ca, ...pair } = files;
@@ -202,7 +265,7 @@ describe('certificates from tlsFiles', () => {
 
   it('are checked as those of tls are', async () => {
     const files = await write({ key: (await issue('a')).key, cert: (await issue('b')).cert });
-    expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: files })).toThrow(/^server\.tls: .*mismatch/);
+    expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: files })).toThrow(/^server\.tlsFiles: .*mismatch/);
   }); // prettier-ignore
 });
 

@@ -239,9 +239,10 @@ class Acceptor implements Listening {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const remote = this.#admission.remoteOf(request);
-    const refusal = this.#admission.judge(request, remote);
-    if (refusal ?? !this.#perAddress.hasRoomFor(remote.address)) {
-      this.#refuse(socket, remote, refusal ?? TOO_MANY);
+    const hasRoom = this.#perAddress.hasRoomFor(remote.address);
+    const refusal = this.#admission.judge(request, remote) ?? (hasRoom ? null : TOO_MANY);
+    if (refusal) {
+      this.#refuse(socket, remote, refusal);
       return;
     }
     const slot = this.gate.reserve();

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import net, { createServer, type Server } from 'node:net';
 import { syncBuiltinESMExports } from 'node:module';
@@ -10,6 +9,7 @@ import { createListen } from '../../lib/transport/acceptor.js';
 import { createDial } from '../../lib/transport/dialer.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { bytesOf } from '../support/raw-bytes.js';
+import { acceptOf } from '../support/raw-peer.js';
 import { MemorySocket } from './memory-socket.js';
 import { ACCEPT, healthyScript, MAX_PAYLOAD, type Role, type Script, segmentsOf } from './script.js';
 import { blankSeen, follow, judge, type Seen } from './verdict.js';
@@ -204,10 +204,9 @@ export function divertDials(): void {
 /** The bytes of a script with the answer to the key that `request` bears. */
 export function answered(bytes: Buffer, request: Buffer): Buffer {
   const at = bytes.indexOf(ACCEPT);
-  const [, key] = /^sec-websocket-key: *(\S+)/im.exec(request.toString('latin1')) ?? [];
-  if (at < 0 || key === undefined) return bytes;
-  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  const head = request.toString('latin1');
+  if (at < 0 || !/^sec-websocket-key:/im.test(head)) return bytes;
   const result = Buffer.from(bytes);
-  result.write(accept, at, 'latin1');
+  result.write(acceptOf(head), at, 'latin1');
   return result;
 }

@@ -1,5 +1,5 @@
 import type { PeerConnection, PeerPool, Received } from './peer.js';
-import { prefixHash, type Stretch } from './seeded-bytes.js';
+import { prefixHash, type Stretch } from '../support/seeded-bytes.js';
 
 /** The largest stream in one direction, in bytes. */
 const LARGEST = 16 << 20;

@@ -18,7 +18,7 @@ import type {
   PeerServerOptions,
   Received,
 } from './peer.js';
-import { seededBytes } from './seeded-bytes.js';
+import { seededBytes } from '../support/seeded-bytes.js';
 
 type OwnPools = ClientPool<PoolConnection> | ServerPool<PoolConnection>;
 

@@ -1,9 +1,7 @@
-import { createCipheriv, createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { PoolConnection } from 'nestjs-npws';
-
-/** How many bytes are written at once. */
-const CHUNK = 64 * 1024;
+import { seededBytes } from '../support/seeded-bytes.js';
 
 /** What two ends wrote and what each read of the other, as 'length:sha256'. The two must be equal. */
 export interface Ledger {
@@ -20,10 +18,8 @@ export async function exchange(a: PoolConnection, b: PoolConnection, length: num
 
 /** Writes `length` pseudo-random bytes, waiting for the peer to take them. */
 async function send(connection: PoolConnection, length: number, seed: number): Promise<string> {
-  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16));
   const hash = createHash('sha256');
-  for (let left = length; left > 0; left -= CHUNK) {
-    const bytes = cipher.update(Buffer.alloc(Math.min(CHUNK, left)));
+  for (const bytes of seededBytes({ bytes: length, seed })) {
     hash.update(bytes);
     if (!connection.write(bytes)) await once(connection, 'drain');
   }

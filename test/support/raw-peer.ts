@@ -212,9 +212,13 @@ export function upgradeRequest(lines: string[] = [], start = 'GET / HTTP/1.1'): 
 
 /** The 101 that answers a request. */
 export function switching(request: string): Buffer {
-  const [, key = ''] = /^sec-websocket-key: *(\S+)/im.exec(request) ?? [];
-  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   return Buffer.from(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptOf(request)}\r\n\r\n`,
   );
+}
+
+/** The Sec-WebSocket-Accept that a request's key asks for (RFC 6455, section 4.2.2). */
+export function acceptOf(request: string): string {
+  const [, key = ''] = /^sec-websocket-key: *(\S+)/im.exec(request) ?? [];
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 }

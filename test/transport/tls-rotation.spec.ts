@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createClientPool, createServerPool, type PoolConnection } from 'nestjs-npws';
+import { createClientPool, createServerPool, type PoolConnection, type ServerPool } from 'nestjs-npws';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { createPair, type Pair, takeBoth, until } from '../support/pair.js';
 import { portOf, startServer } from '../support/raw-joined.js';
@@ -24,6 +24,15 @@ afterAll(() => rm(folder, { recursive: true }));
 /** Who the peer of a connection is by its certificate. */
 function nameOf({ tls }: PoolConnection): string | string[] | undefined {
   return tls?.peerCertificate?.subject.CN;
+}
+
+/** The name in the certificate that a server pool shows to whoever dials now. */
+async function nameShownBy(server: ServerPool<PoolConnection>): Promise<string | string[] | undefined> {
+  const address = `127.0.0.1:${portOf(server)}`;
+  await using client = createClientPool({ address, tls: { ca: authority.cert } });
+  await client.start();
+  await using connection = await client.incomingGet();
+  return nameOf(connection);
 }
 
 function issue(commonName: string): Promise<KeyPair> {
@@ -157,14 +166,7 @@ describe('certificates renewed by updateTls', () => {
     const pair = await issue('from key and cert');
     await using server = await startServer({ tls: { pfx: Buffer.from(BUNDLE, 'base64') } });
     server.updateTls(pair);
-    await using client = createClientPool({
-      address: `127.0.0.1:${portOf(server)}`,
-      tls: { ca: authority.cert },
-    });
-    await client.start();
-    const connection = await client.incomingGet();
-    expect(nameOf(connection)).toBe('from key and cert');
-    connection.end();
+    expect(await nameShownBy(server)).toBe('from key and cert');
   });
 
   it('can be refused by what they are given to: plain ws, or a context of your own', async () => {
@@ -219,14 +221,7 @@ describe('certificates from tlsFiles', () => {
     const warned = once(server, 'warning') as Promise<[string]>;
     await writeFile(files.cert, authority.cert);
     expect((await warned)[0]).toMatch(/^the certificates stay as they are: server\.tlsFiles: .*mismatch/);
-    await using client = createClientPool({
-      address: `127.0.0.1:${portOf(server)}`,
-      tls: { ca: authority.cert },
-    });
-    await client.start();
-    const connection = await client.incomingGet();
-    expect(nameOf(connection)).toBe('good');
-    connection.end();
+    expect(await nameShownBy(server)).toBe('good');
     const again = once(server, 'tlsUpdate');
     await write(await issue('mended'));
     await again;
@@ -239,11 +234,7 @@ describe('certificates from tlsFiles', () => {
     const warned = once(server, 'warning') as Promise<[string]>;
     await writeFile(files.key, '');
     expect((await warned)[0]).toMatch(/server\.tlsFiles: .* is empty|mismatch/);
-    await using client = createClientPool({ address: `127.0.0.1:${portOf(server)}`, tls: { ca: authority.cert } });
-    await client.start();
-    const connection = await client.incomingGet();
-    expect(nameOf(connection)).toBe('before');
-    connection.end();
+    expect(await nameShownBy(server)).toBe('before');
     expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: files })).toThrow('server.tlsFiles: key is empty');
   }); // prettier-ignore
 

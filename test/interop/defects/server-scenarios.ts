@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BINARY, CLOSE, closeCodeOf, closePayload } from '../../support/raw-frames.js';
 import type { RawPeer } from '../../support/raw-peer.js';
-import { prefixHash } from '../seeded-bytes.js';
+import { prefixHash } from '../../support/seeded-bytes.js';
 import {
   countOf,
   dial,

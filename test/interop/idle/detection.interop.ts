@@ -1,6 +1,8 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { NetworkNamespace } from '../../support/network-namespace.js';
 import { OwnPool } from '../own-peer.js';
+import { describeUnless } from '../../support/describe-unless.js';
+import { obstacleToPeer } from '../driver.js';
 import { describeWithPeer } from '../with-peer.js';
 import { Facing, type Role } from './facing.js';
 
@@ -81,13 +83,9 @@ describeWithPeer('an idle Go peer that is killed', () => {
   );
 });
 
-const obstacle = await NetworkNamespace.obstacle();
-
-if (obstacle !== null && !process.env['CI']) {
-  console.warn(`a Go peer that is cut off: did not run, as there is ${obstacle}`);
-  it.skip(`a Go peer that is cut off: did not run, as there is ${obstacle}`, () => undefined);
-} else {
-  describeWithPeer('an idle Go peer that is cut off without a word', () => {
+describeUnless(obstacleToPeer() ?? (await NetworkNamespace.obstacle()))(
+  'an idle Go peer that is cut off without a word',
+  () => {
     it.concurrent.each(ROLES)(
       'as a %s, is evicted when TCP keep-alive has found out; reachable again, it is replaced',
       async (role) => {
@@ -140,5 +138,5 @@ if (obstacle !== null && !process.env['CI']) {
       },
       SILENT_DEADLINE + 60_000,
     );
-  });
-}
+  },
+);

@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from '@jest/globals';
-import { prefixHash } from '../seeded-bytes.js';
+import { prefixHash } from '../../support/seeded-bytes.js';
 import { describeWithPeer } from '../with-peer.js';
 import { Facing, type Role } from './facing.js';
 

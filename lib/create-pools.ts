@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { ClientPool } from './core/client-pool.js';
-import { systemClock } from './core/clock.js';
+import { type Clock, systemClock } from './core/clock.js';
 import { NpwsOptionsError } from './core/errors.js';
 import { type ClientPoolOptions, type ResolvedClientOptions } from './core/client-options.js';
 import { type NpwsOptions, type ResolvedOptions, resolveOptions } from './core/options.js';
@@ -10,7 +10,7 @@ import type { Random } from './core/random.js';
 import { ServerPool } from './core/server-pool.js';
 import { createListen } from './transport/acceptor.js';
 import type { PoolConnection } from './transport/connection.js';
-import { createDial } from './transport/dialer.js';
+import { type Connect, createDial } from './transport/dialer.js';
 import { clientTls, serverTls, tlsProblemsOf } from './transport/tls.js';
 
 /** The name of a pool that was given none. */
@@ -56,18 +56,33 @@ export function checkOptions(given: NpwsOptions): ResolvedOptions {
   return resolved;
 }
 
+/** What pools stand on. Tests may pass something else. */
+export interface Ground {
+  readonly clock?: Clock;
+  /** Opens the TCP connection of a dial. */
+  readonly connect?: Connect;
+}
+
 /** Joins the client's core to the wire. Throws `NpwsOptionsError` when Node does not take the TLS options. */
-export function buildClientPool(name: string, options: ResolvedClientOptions): ClientPool<PoolConnection> {
+export function buildClientPool(
+  name: string,
+  options: ResolvedClientOptions,
+  { clock = systemClock, connect }: Ground = {},
+): ClientPool<PoolConnection> {
   const tls = clientTls(options);
-  const dial = createDial(options, tls, systemClock, random32);
-  return new ClientPool(name, options, dial, tls, systemClock, random32);
+  const dial = createDial(options, tls, clock, random32, connect);
+  return new ClientPool(name, options, dial, tls, clock, random32);
 }
 
 /** Joins the server's core to the wire. Throws `NpwsOptionsError` when Node does not take the TLS options. */
-export function buildServerPool(name: string, options: ResolvedServerOptions): ServerPool<PoolConnection> {
+export function buildServerPool(
+  name: string,
+  options: ResolvedServerOptions,
+  { clock = systemClock }: Pick<Ground, 'clock'> = {},
+): ServerPool<PoolConnection> {
   const tls = serverTls(options);
-  const listen = createListen(options, tls, systemClock, random32);
-  return new ServerPool(name, options, listen, tls, systemClock, random32);
+  const listen = createListen(options, tls, clock, random32);
+  return new ServerPool(name, options, listen, tls, clock, random32);
 }
 
 const drawn = new Uint32Array(1);

@@ -1,10 +1,11 @@
-import type { ResolvedClientOptions } from '../core/client-options.js';
-import { buildClientPool } from '../create-pools.js';
+import type { ClientPool } from '../core/client-pool.js';
+import type { PoolConnection } from '../transport/connection.js';
 import { PoolService } from './pool.service.js';
 
 /** The client pool of an application: inject it by this class, named ones by `@InjectClientPool(name)`. */
 export class ClientPoolService extends PoolService {
-  constructor(name: string, options: ResolvedClientOptions | null) {
-    super(name, 'client', options && buildClientPool(name, options), options?.autoStart ?? false);
+  /** The module makes it. `pool` is null for a role that was not configured. */
+  constructor(name: string, pool: ClientPool<PoolConnection> | null, autoStart: boolean) {
+    super(name, 'client', pool, autoStart);
   }
 }

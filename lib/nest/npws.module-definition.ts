@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
 import type { NpwsOptions, ResolvedOptions } from '../core/options.js';
-import { checkOptions, DEFAULT_NAME } from '../create-pools.js';
+import { buildClientPool, buildServerPool, checkOptions, DEFAULT_NAME } from '../create-pools.js';
 import { ClientPoolService } from './client-pool.service.js';
 import { ServerPoolService } from './server-pool.service.js';
 import { getClientPoolToken, getServerPoolToken } from './tokens.js';
@@ -37,12 +37,14 @@ function addPools(
     { provide: RESOLVED_OPTIONS, useFactory: checkOptions, inject: [MODULE_OPTIONS_TOKEN] },
     {
       provide: client,
-      useFactory: (options: ResolvedOptions) => new ClientPoolService(name, options.client),
+      useFactory: ({ client: options }: ResolvedOptions) =>
+        new ClientPoolService(name, options && buildClientPool(name, options), options?.autoStart ?? false),
       inject: [RESOLVED_OPTIONS],
     },
     {
       provide: server,
-      useFactory: (options: ResolvedOptions) => new ServerPoolService(name, options.server),
+      useFactory: ({ server: options }: ResolvedOptions) =>
+        new ServerPoolService(name, options && buildServerPool(name, options), options?.autoStart ?? false),
       inject: [RESOLVED_OPTIONS],
     },
   ];

@@ -1,10 +1,11 @@
-import type { ResolvedServerOptions } from '../core/server-options.js';
-import { buildServerPool } from '../create-pools.js';
+import type { ServerPool } from '../core/server-pool.js';
+import type { PoolConnection } from '../transport/connection.js';
 import { PoolService } from './pool.service.js';
 
 /** The server pool of an application: inject it by this class, named ones by `@InjectServerPool(name)`. */
 export class ServerPoolService extends PoolService {
-  constructor(name: string, options: ResolvedServerOptions | null) {
-    super(name, 'server', options && buildServerPool(name, options), options?.autoStart ?? false);
+  /** The module makes it. `pool` is null for a role that was not configured. */
+  constructor(name: string, pool: ServerPool<PoolConnection> | null, autoStart: boolean) {
+    super(name, 'server', pool, autoStart);
   }
 }

@@ -4,6 +4,7 @@ import type { Dial, DialEvents } from '../core/client-pool.js';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
 import type { ResolvedClientOptions } from '../core/client-options.js';
+import type { Address } from '../core/pool.js';
 import type { Random } from '../core/random.js';
 import { bracketed, remoteOf } from './address.js';
 import type { PoolConnection } from './connection.js';
@@ -11,15 +12,19 @@ import { describeEnd, WebSocketLink } from './link.js';
 import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
+/** Opens the TCP connection of a plain ws dial; calls back when it is there. */
+export type Connect = (address: Address, connected: () => void) => Socket;
+
 /** Makes what dials for a client pool; without `tls` it speaks plain ws. */
 export function createDial(
   options: ResolvedClientOptions,
   tls: ClientTls | null,
   clock: Clock,
   random: Random,
+  connectTcp: Connect = connect,
 ): Dial<PoolConnection> {
   return (events) => {
-    const attempt = new DialAttempt(options, tls, events, clock, random);
+    const attempt = new DialAttempt(options, tls, events, clock, random, connectTcp);
     return () => {
       attempt.giveUp();
     };
@@ -49,6 +54,7 @@ class DialAttempt {
     private readonly events: DialEvents<PoolConnection>,
     private readonly clock: Clock,
     private readonly random: Random,
+    private readonly connectTcp: Connect,
   ) {
     this.#deadline = clock.after(options.dialTimeout, () => {
       this.#fail(
@@ -109,7 +115,7 @@ class DialAttempt {
       if (this.#stage === 'connecting') this.#stage = 'upgrading';
     };
     if (!this.tls) {
-      this.#socket = connect({ host, port }, connected);
+      this.#socket = this.connectTcp({ host, port }, connected);
       return this.#socket;
     }
     const socket = connectTls(

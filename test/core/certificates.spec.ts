@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Certificates, CertificateWatch } from '../../lib/core/certificates.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 
 const INTERVAL = 10_000;
 

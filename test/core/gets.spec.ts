@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { NpwsDialError, NpwsTimeoutError } from '../../lib/core/errors.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { ClientRig, idSource, type StubLink } from '../support/stub-link.js';
 
 /** A pool with `idle` links whose IDs count from 1. */

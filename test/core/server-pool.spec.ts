@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { NpwsListenError } from '../../lib/core/errors.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { ServerRig } from '../support/stub-link.js';
 
 /** Draws 1, 2, 3 ... */

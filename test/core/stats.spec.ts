@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PoolStats } from '../../lib/core/stats.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { ClientRig, idSource, ServerRig } from '../support/stub-link.js';
 
 describe('stats', () => {

@@ -1,20 +1,15 @@
 import { once } from 'node:events';
-import net, { createServer, type Server } from 'node:net';
-import { syncBuiltinESMExports } from 'node:module';
-import type { PoolConnection } from 'nestjs-npws';
-import { ClientPool } from '../../lib/core/client-pool.js';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { ClientPool, PoolConnection, ServerPool } from 'nestjs-npws';
 import { resolveOptions } from '../../lib/core/options.js';
-import { ServerPool } from '../../lib/core/server-pool.js';
-import { createListen } from '../../lib/transport/acceptor.js';
-import { createDial } from '../../lib/transport/dialer.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { buildClientPool, buildServerPool } from '../../lib/create-pools.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { bytesOf } from '../support/raw-bytes.js';
 import { acceptOf } from '../support/raw-peer.js';
 import { MemorySocket } from './memory-socket.js';
 import { ACCEPT, healthyScript, MAX_PAYLOAD, type Role, type Script, segmentsOf } from './script.js';
 import { blankSeen, follow, judge, type Seen } from './verdict.js';
 
-const random = (): number => Math.floor(Math.random() * 2 ** 32);
 const SHARED = { maxCapacity: 1, maxPayload: MAX_PAYLOAD, claimTimeout: 2_000, drainTimeout: 0 };
 
 /** One turn of the event loop: all that follows from what was fed has happened. */
@@ -127,7 +122,7 @@ export class ServerLane extends MemoryLane {
     super();
     const { server } = resolveOptions({ server: { listener: this.#listener, ...SHARED } });
     if (!server) throw new Error('no server options');
-    this.pool = new ServerPool('fuzz', server, createListen(server, null, this.clock, random), null, this.clock, random);
+    this.pool = buildServerPool('fuzz', server, { clock: this.clock });
   } // prettier-ignore
 
   override async start(): Promise<void> {
@@ -148,27 +143,30 @@ export class ServerLane extends MemoryLane {
   }
 }
 
-const dialled = new Map<number, (socket: MemorySocket) => void>();
-
 /** A client pool whose server comes out of memory. */
 export class ClientLane extends MemoryLane {
-  static #lanes = 0;
   readonly role = 'client';
-  readonly #port = ++ClientLane.#lanes;
   #dials: MemorySocket[] = [];
   protected override readonly pool: ClientPool<PoolConnection>;
 
   constructor() {
     super();
     const { client } = resolveOptions({
-      client: { ...SHARED, address: `127.0.0.1:${this.#port}`, tlsMode: 'none', dialTimeout: 5_000, minInterval: 5_000, maxInterval: 5_000, maxBackoff: 5_000 },
+      client: { ...SHARED, address: 'memory:1', tlsMode: 'none', dialTimeout: 5_000, minInterval: 5_000, maxInterval: 5_000, maxBackoff: 5_000 },
     });
     if (!client) throw new Error('no client options');
-    this.pool = new ClientPool('fuzz', client, createDial(client, null, this.clock, random), null, this.clock, random);
+    this.pool = buildClientPool('fuzz', client, {
+      clock: this.clock,
+      connect: (_, connected) => {
+        const socket = new MemorySocket();
+        process.nextTick(connected);
+        this.#dials.push(socket);
+        return socket as unknown as Socket;
+      },
+    });
   } // prettier-ignore
 
   override async start(): Promise<void> {
-    dialled.set(this.#port, (socket) => this.#dials.push(socket));
     await this.pool.start();
   }
 
@@ -184,21 +182,6 @@ export class ClientLane extends MemoryLane {
     }
     throw new Error('the client pool dials no more');
   }
-}
-
-/** From here on `connect` of node:net gives sockets in memory to who dials a lane. */
-export function divertDials(): void {
-  const connect = net.connect as (...args: unknown[]) => unknown;
-  net.connect = ((options: { port: number }, connected?: () => void) => {
-    const lane = dialled.get(options.port);
-    if (!lane) return connect(options, connected);
-    const socket = new MemorySocket();
-    if (connected) socket.once('connect', connected);
-    process.nextTick(() => socket.emit('connect'));
-    lane(socket);
-    return socket;
-  }) as unknown as typeof net.connect;
-  syncBuiltinESMExports();
 }
 
 /** The bytes of a script with the answer to the key that `request` bears. */

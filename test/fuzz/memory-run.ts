@@ -1,4 +1,4 @@
-import { ClientLane, divertDials, type MemoryLane, ServerLane } from './memory-lane.js';
+import { ClientLane, type MemoryLane, ServerLane } from './memory-lane.js';
 import { MemoryTrend, rateOf, type Report } from './report.js';
 import { type Role, scriptOf } from './script.js';
 import type { Watchdog } from './watchdog.js';
@@ -11,7 +11,6 @@ const LOOKS = 12;
 
 /** Lanes of one role, ready to play. */
 export async function startLanes(role: Role): Promise<MemoryLane[]> {
-  if (role === 'client') divertDials();
   const lanes = Array.from({ length: LANES }, () => (role === 'client' ? new ClientLane() : new ServerLane()));
   await Promise.all(lanes.map((lane) => lane.start()));
   return lanes;

@@ -4,7 +4,7 @@ import { NpwsError, type NpwsErrorCode } from '../../lib/core/errors.js';
 import type { Pool } from '../../lib/core/pool.js';
 import type { Slot } from '../../lib/core/server-pool.js';
 import type { PoolStats } from '../../lib/core/stats.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { ClientRig, ServerRig, type StubLink } from '../support/stub-link.js';
 import { free, type Get, INVARIANTS, waiting, type World } from './invariants.js';
 

@@ -11,6 +11,7 @@ import { ClientAppModule } from './client-app.js';
 import { getWithRetry } from './errors.js';
 import { HealthModule } from './health.js';
 import { bootstrap } from './main.js';
+import { rehearse } from './memory.js';
 import { Offices, OfficesModule } from './named.js';
 import { pinnedClient, productionServer } from './production-tls.js';
 import { renew, serverWithFiles } from './renewal.js';
@@ -90,6 +91,10 @@ describe("the README's code", () => {
 
   it('works without Nest', async () => {
     expect(await exchange(await createCertificate())).toEqual(['hello']);
+  });
+
+  it('rehearses a cut and a time-out in memory', async () => {
+    expect(await rehearse()).toMatchObject([{ code: 'ERR_NPWS_TRUNCATED' }, { code: 'ERR_NPWS_TIMEOUT' }]);
   });
 
   it('tries again after a time-out and counts it', async () => {

@@ -1,10 +1,13 @@
-import type { ClientPoolOptions, PoolConnection, ServerPoolOptions } from 'nestjs-npws';
-import { ClientPool } from '../../lib/core/client-pool.js';
+import type {
+  ClientPool,
+  ClientPoolOptions,
+  PoolConnection,
+  ServerPool,
+  ServerPoolOptions,
+} from 'nestjs-npws';
 import { type Cancel, type Clock, systemClock } from '../../lib/core/clock.js';
 import { resolveOptions } from '../../lib/core/options.js';
-import { ServerPool } from '../../lib/core/server-pool.js';
-import { createListen } from '../../lib/transport/acceptor.js';
-import { createDial } from '../../lib/transport/dialer.js';
+import { buildClientPool, buildServerPool } from '../../lib/create-pools.js';
 
 /** The real clock, and how many callbacks wait on it: what nobody else in the process can blur. */
 export class CountingClock implements Clock {
@@ -37,8 +40,6 @@ interface Counted<P> {
   readonly clock: CountingClock;
 }
 
-const random = (): number => Math.floor(Math.random() * 2 ** 32);
-
 /** A server pool on plain ws and a free port, and its clock. */
 export function createCountedServerPool(
   options: Partial<ServerPoolOptions> = {},
@@ -49,7 +50,7 @@ export function createCountedServerPool(
   });
   if (!server) throw new Error('no server options');
   return {
-    pool: new ServerPool('counted', server, createListen(server, null, clock, random), null, clock, random),
+    pool: buildServerPool('counted', server, { clock }),
     clock,
   };
 }
@@ -60,7 +61,7 @@ export function createCountedClientPool(options: ClientPoolOptions): Counted<Cli
   const { client } = resolveOptions({ client: { tlsMode: 'none', ...options } });
   if (!client) throw new Error('no client options');
   return {
-    pool: new ClientPool('counted', client, createDial(client, null, clock, random), null, clock, random),
+    pool: buildClientPool('counted', client, { clock }),
     clock,
   };
 }

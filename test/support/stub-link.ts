@@ -8,7 +8,7 @@ import { resolveOptions } from '../../lib/core/options.js';
 import { type ServerPoolOptions } from '../../lib/core/server-options.js';
 import type { Random } from '../../lib/core/random.js';
 import { type Gate, ServerPool, type Slot } from '../../lib/core/server-pool.js';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 
 /** A link without a network. What an application gets to hold is the link itself. */
 export class StubLink implements Link<StubLink> {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { PoolConnection } from 'nestjs-npws';
 import type { LinkReader } from '../../lib/transport/connection.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 
 type Done = (error?: Error | null) => void;
 

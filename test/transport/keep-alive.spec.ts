@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { PingMode } from '../../lib/core/pool-options.js';
 import { KeepAlive } from '../../lib/transport/keep-alive.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
 
 const PERIOD = 10_000;
 const PONG_DEADLINE = 10_000;

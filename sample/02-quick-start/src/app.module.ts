@@ -12,10 +12,16 @@ import { PoolUnavailableFilter } from './pool-unavailable.filter.js';
 import { StatsController } from './stats.controller.js';
 import { StatsGateway } from './stats.gateway.js';
 
+/** The pools of this application. It has a name so that tests can put others in their place. */
+export const PoolsModule = NpwsModule.forRootAsync({
+  inject: [ConfigService],
+  useFactory: createPoolOptions,
+});
+
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true, validate }),
-    NpwsModule.forRootAsync({ inject: [ConfigService], useFactory: createPoolOptions }),
+    PoolsModule,
     NpwsHealthModule,
     TerminusModule.forRoot({ logger: false }),
   ],

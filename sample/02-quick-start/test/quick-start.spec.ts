@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type INestApplication, Logger } from '@nestjs/common';
+import type { INestApplication } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { Test } from '@nestjs/testing';
 import { ClientPoolService, ServerPoolService } from 'nestjs-npws';
+import { NpwsTestingModule } from 'nestjs-npws/testing';
 import { filter, firstValueFrom } from 'rxjs';
 import { WebSocket } from 'ws';
+import { AppModule, PoolsModule } from '../src/app.module.js';
 import type { Echo } from '../src/echo.controller.js';
 import { validate } from '../src/environment.js';
-import { freePort } from '../src/free-port.js';
 import type { StatsMessage } from '../src/stats.gateway.js';
-
-const TIMEOUT = 300;
 
 describe('the quick start', () => {
   let app: INestApplication;
@@ -24,26 +25,24 @@ describe('the quick start', () => {
   }
 
   beforeAll(async () => {
-    const port = await freePort();
-    Object.assign(process.env, {
-      PORT: '0',
-      POOL_PORT: `${port}`,
-      POOL_TIMEOUT: `${TIMEOUT}`,
-      POOL_MIN: '2',
-    });
-    Logger.overrideLogger(false);
-    // Its module reads the environment when it is loaded.
-    const { bootstrap } = await import('../src/bootstrap.js');
-    app = await bootstrap({ log: () => undefined, warn: () => undefined, error: () => undefined });
+    // #region testing
+    const testing = Test.createTestingModule({ imports: [AppModule] });
+    testing.overrideModule(PoolsModule).useModule(
+      NpwsTestingModule.forRoot({
+        client: { minCapacity: 2, maxCapacity: 10 },
+        server: { maxCapacity: 10, acquireTimeout: 300 },
+      }),
+    );
+    app = (await testing.compile()).createNestApplication();
+    // #endregion
+    app.useWebSocketAdapter(new WsAdapter(app));
+    await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
     await app.get(ClientPoolService).whenReady();
   });
 
   afterAll(async () => {
     await app.close();
-    for (const name of ['PORT', 'POOL_PORT', 'POOL_TIMEOUT', 'POOL_MIN', 'POOL_MAX']) {
-      Reflect.deleteProperty(process.env, name);
-    }
   });
 
   it.each([

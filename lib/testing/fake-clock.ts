@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../lib/core/clock.js';
+import type { Cancel, Clock } from '../core/clock.js';
 
 interface Alarm {
   at: number;
@@ -6,21 +6,26 @@ interface Alarm {
   callback: () => void;
 }
 
-/** A clock that stands still until it is moved. Callbacks run in the order of their times. */
+/**
+ * A clock that stands still until a test moves it: pass it as `clock`, and every time-out, pause and ping of both pools
+ * waits for `advance()`. Callbacks run in the order of their times. Bytes move by themselves: they need no clock.
+ */
 export class FakeClock implements Clock {
   #now = 0;
   #order = 0;
   readonly #alarms = new Set<Alarm>();
 
-  /** Callbacks that wait: what a test expects to be 0 at its end. */
+  /** How many callbacks wait: 0 when nothing is left behind. */
   get pending(): number {
     return this.#alarms.size;
   }
 
+  /** Milliseconds since the clock was made. */
   now(): number {
     return this.#now;
   }
 
+  /** Calls back once, when the clock has been moved on by `ms` milliseconds. */
   after(ms: number, callback: () => void): Cancel {
     const alarm = { at: this.#now + ms, order: this.#order++, callback };
     this.#alarms.add(alarm);
@@ -40,7 +45,7 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
-  /** Moves on without running anything, as when the event loop stands still. */
+  /** Moves on by `ms` milliseconds without running anything, as when the event loop stands still. */
   stall(ms: number): void {
     this.#now += ms;
   }

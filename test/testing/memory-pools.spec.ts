@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { CONTROL_ID } from 'nestjs-npws';
+import { createMemoryPools, FakeClock, MemoryNetwork } from 'nestjs-npws/testing';
+import { takeBoth, until } from '../support/pair.js';
+import { prefixHash, seededBytes } from '../support/seeded-bytes.js';
+
+describe('pools joined in memory', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('are filled when they are there, and refill', async () => {
+    await using pools = await createMemoryPools();
+    expect([pools.client.active(), pools.server.active()]).toEqual([4, 4]);
+    await takeBoth(pools);
+    await until(pools.client, () => pools.client.active() >= 4);
+  });
+
+  it('hand out the same connection at both ends, which says as much as one with a socket', async () => {
+    await using pools = await createMemoryPools();
+    const { atServer, atClient } = await takeBoth(pools);
+    expect(atClient.id).toBe(atServer.id);
+    expect(atServer.remoteAddress).toBe('127.0.0.1');
+    expect(atServer.remotePort).toBe(atClient.localPort);
+    expect(atServer.tls).toBeNull();
+    atServer.setNoDelay().setKeepAlive().unref().ref();
+    atClient.end('hello');
+    expect(await text(atServer)).toBe('hello');
+  });
+
+  it('carry megabytes both ways at once, slow readers included', async () => {
+    await using pools = await createMemoryPools();
+    const { atServer, atClient } = await takeBoth(pools);
+    const stretch = { bytes: 3_000_000, seed: 7 };
+    const ends = [atServer, atClient];
+    const sent = ends.map((end) => pipeline(Readable.from(seededBytes(stretch)), end, { end: false }));
+    for (const end of ends) {
+      const hash = createHash('sha256');
+      let length = 0;
+      for await (const part of end.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        hash.update(part);
+        if ((length += part.length) >= stretch.bytes) break;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(hash.digest('hex')).toBe(prefixHash([stretch], stretch.bytes));
+    }
+    await Promise.all(sent);
+    expect(atServer.bytesRead).toBe(stretch.bytes);
+  });
+
+  it('do not change what was written', async () => {
+    await using pools = await createMemoryPools();
+    const { atServer, atClient } = await takeBoth(pools);
+    const bytes = Buffer.alloc(2_000, 'x');
+    atClient.end(bytes);
+    await text(atServer);
+    expect(bytes.toString()).toBe('x'.repeat(2_000));
+  });
+
+  it('show a cut at both ends and dial anew', async () => {
+    const network = new MemoryNetwork();
+    await using pools = await createMemoryPools({ network });
+    const { atServer, atClient } = await takeBoth(pools);
+    await until(pools.client, () => pools.client.active() >= 4);
+    const errors = [atServer, atClient].map((end) => once(end, 'error'));
+    expect(network.cut()).toBeGreaterThanOrEqual(5);
+    for (const [error] of await Promise.all(errors)) {
+      expect(error).toMatchObject({ code: 'ERR_NPWS_TRUNCATED' });
+    }
+    await until(pools.client, () => pools.client.active() >= 4);
+    await takeBoth(pools);
+  });
+
+  it('live through an outage on a clock that is moved by hand', async () => {
+    const [clock, network] = [new FakeClock(), new MemoryNetwork()];
+    await using pools = await createMemoryPools({ clock, network });
+    expect(network.down()).toBe(4);
+    await until(pools.client, () => pools.client.active() === 0);
+    const failed = once(pools.client, 'dialError');
+    clock.advance(1_000);
+    expect(await failed).toMatchObject([
+      {
+        code: 'ERR_NPWS_DIAL',
+        cause: { code: 'ECONNREFUSED' },
+        message: expect.stringContaining('memory:1'),
+      },
+    ]);
+    expect(pools.client.health().up).toBe(false);
+    network.up();
+    clock.advance(5_000);
+    await once(pools.client, 'recover');
+    await until(pools.client, () => pools.client.active() > 0);
+  });
+
+  it('wait on the clock that they are given, and on nothing else', async () => {
+    const clock = new FakeClock();
+    await using pools = await createMemoryPools({ clock });
+    const late = expect(pools.server.outgoingGet('a1b2c3d4', 30_000)).rejects.toMatchObject({
+      code: 'ERR_NPWS_TIMEOUT',
+    });
+    clock.advance(30_000);
+    await late;
+    await pools.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('work beside the fake timers of Jest', async () => {
+    jest.useFakeTimers();
+    await using pools = await createMemoryPools();
+    const late = expect(pools.server.outgoingGet('a1b2c3d4', 30_000)).rejects.toMatchObject({
+      code: 'ERR_NPWS_TIMEOUT',
+    });
+    jest.advanceTimersByTime(30_000);
+    await late;
+    const { atServer, atClient } = await takeBoth(pools);
+    atClient.end('hello');
+    expect(await text(atServer)).toBe('hello');
+  });
+
+  it('take the options of both pools, and their names', async () => {
+    await using pools = await createMemoryPools({
+      name: 'berlin',
+      client: { minCapacity: 1, maxCapacity: 1, reserveControl: true },
+      server: { maxCapacity: 1, reserveControl: true },
+    });
+    expect(pools.client.stats()).toMatchObject({ name: 'berlin', active: 2 });
+    expect((await pools.server.outgoingGet(CONTROL_ID, 0)).id).toBe(CONTROL_ID);
+    await expect(createMemoryPools({ client: { minCapacity: -1 } })).rejects.toThrow('client.minCapacity');
+  });
+
+  it('may begin with a network that is down, or a server that refuses', async () => {
+    const network = new MemoryNetwork();
+    network.down();
+    await using pools = await createMemoryPools({ network });
+    expect(pools.client.ready()).toBe(false);
+    await using strict = await createMemoryPools({ server: { clientIP: '192.0.2.1' } });
+    expect(strict.client.stats().lastDialError).toMatchObject({ code: 'ERR_NPWS_HANDSHAKE' });
+  });
+
+  it('leave nothing behind, whoever is closed first', async () => {
+    const pools = await createMemoryPools();
+    const { atClient } = await takeBoth(pools);
+    await pools.server.close();
+    expect(atClient.destroyed).toBe(true);
+    await pools.close();
+    expect(pools.client.stats()).toMatchObject({ state: 'closed', active: 0, used: 0, connecting: 0 });
+  });
+});

@@ -1,9 +1,9 @@
 import { randomFillSync } from 'node:crypto';
 import { ClientPool } from './core/client-pool.js';
 import { type Clock, systemClock } from './core/clock.js';
-import { NpwsOptionsError } from './core/errors.js';
+import { labelOf, NpwsOptionsError } from './core/errors.js';
 import { type ClientPoolOptions, type ResolvedClientOptions } from './core/client-options.js';
-import { type NpwsOptions, type ResolvedOptions, resolveOptions } from './core/options.js';
+import { DEFAULT_NAME, type NpwsOptions, type ResolvedOptions, resolveOptions } from './core/options.js';
 import { type ResolvedServerOptions, type ServerPoolOptions } from './core/server-options.js';
 import type { Pool } from './core/pool.js';
 import type { Random } from './core/random.js';
@@ -12,9 +12,6 @@ import { createListen } from './transport/acceptor.js';
 import type { PoolConnection } from './transport/connection.js';
 import { type Connect, createDial } from './transport/dialer.js';
 import { clientTls, serverTls, tlsProblemsOf } from './transport/tls.js';
-
-/** The name of a pool that was given none. */
-export const DEFAULT_NAME = 'default';
 
 /** What goes beside a pool's own options. */
 export interface CreatePoolOptions {
@@ -32,7 +29,7 @@ export function createClientPool(
   options: ClientPoolOptions,
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ClientPool<PoolConnection> {
-  const { client } = resolveOptions({ client: options });
+  const { client } = checkOptions({ client: options }, name);
   return standAlone(signal, buildClientPool(name, client as ResolvedClientOptions));
 }
 
@@ -44,15 +41,15 @@ export function createServerPool(
   options: ServerPoolOptions,
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ServerPool<PoolConnection> {
-  const { server } = resolveOptions({ server: options });
+  const { server } = checkOptions({ server: options }, name);
   return standAlone(signal, buildServerPool(name, server as ResolvedServerOptions));
 }
 
 /** Checks the options of both roles as far as that can be done before the start, Node's TLS options included. */
-export function checkOptions(given: NpwsOptions): ResolvedOptions {
-  const resolved = resolveOptions(given);
+export function checkOptions(given: NpwsOptions, name: string): ResolvedOptions {
+  const resolved = resolveOptions(given, name);
   const problems = tlsProblemsOf(resolved);
-  if (problems.length > 0) throw new NpwsOptionsError(problems);
+  if (problems.length > 0) throw new NpwsOptionsError(`pool '${name}'`, problems);
   return resolved;
 }
 
@@ -69,8 +66,9 @@ export function buildClientPool(
   options: ResolvedClientOptions,
   { clock = systemClock, connect }: Ground = {},
 ): ClientPool<PoolConnection> {
-  const tls = clientTls(options);
-  const dial = createDial(options, tls, clock, random32, connect);
+  const pool = labelOf('client', name);
+  const tls = clientTls(pool, options);
+  const dial = createDial(options, tls, { pool, clock, random: random32 }, connect);
   return new ClientPool(name, options, dial, tls, clock, random32);
 }
 
@@ -80,8 +78,9 @@ export function buildServerPool(
   options: ResolvedServerOptions,
   { clock = systemClock }: Pick<Ground, 'clock'> = {},
 ): ServerPool<PoolConnection> {
-  const tls = serverTls(options);
-  const listen = createListen(options, tls, clock, random32);
+  const pool = labelOf('server', name);
+  const tls = serverTls(pool, options);
+  const listen = createListen(options, tls, { pool, clock, random: random32 });
   return new ServerPool(name, options, listen, tls, clock, random32);
 }
 
@@ -94,7 +93,7 @@ const random32: Random = () => randomFillSync(drawn)[0] as number;
 function standAlone<P extends Pool<PoolConnection>>(signal: AbortSignal | undefined, pool: P): P {
   pool.on('warning', (message) => {
     const isHeard = pool.listenerCount('warning') > 1;
-    if (!isHeard) process.emitWarning(`${pool.role} pool '${pool.name}': ${message}`, 'NpwsWarning');
+    if (!isHeard) process.emitWarning(`${labelOf(pool.role, pool.name)}: ${message}`, 'NpwsWarning');
   });
   const close = (): void => void pool.close();
   if (signal?.aborted) close();

@@ -3,7 +3,7 @@ import { Backoff } from './backoff.js';
 import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
 import { CONTROL_ID } from './connection-id.js';
-import { NpwsHandshakeError, type NpwsError } from './errors.js';
+import { NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import { type Address, Pool } from './pool.js';
@@ -96,11 +96,14 @@ export class ClientPool<C> extends Pool<C> {
     const down = (reason: string): Health => ({ up: false, reason });
     if (this.state !== 'running') return down(this.state === 'new' ? 'not started' : this.state);
     if (!this.isAlive()) {
-      if (this.#outage && this.lastFailure) return down(this.lastFailure.error.message);
+      if (this.#outage && this.lastFailure)
+        return down(withoutLabel(this.lastFailure.error.message, this.label));
       if (this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL)
         return down('no connection');
     }
-    if (this.errorCount() > this.options.maxErrors) return down('too many errors');
+    const { maxErrors } = this.options;
+    if (this.errorCount() > maxErrors)
+      return down(`${this.errorCount()} errors, more than maxErrors (${maxErrors})`);
     return { up: true, reason: null };
   }
 

@@ -1,4 +1,3 @@
-import { NpwsBadIdError } from './errors.js';
 import type { Random } from './random.js';
 
 declare const brand: unique symbol;
@@ -15,10 +14,9 @@ export const ID_BYTES = 4;
 /** How often a live ID may be drawn before the source of randomness is held to be broken. */
 const MAX_DRAWS = 8;
 
-/** Checks an ID that somebody passed in. Throws `NpwsBadIdError` unless it is 8 lower-case hex digits. */
-export function parseConnectionId(value: unknown): ConnectionId {
-  if (typeof value === 'string' && /^[0-9a-f]{8}$/.test(value)) return value as ConnectionId;
-  throw new NpwsBadIdError(value);
+/** Whether something that somebody passed in is an ID: 8 lower-case hex digits. */
+export function isConnectionId(value: unknown): value is ConnectionId {
+  return typeof value === 'string' && /^[0-9a-f]{8}$/.test(value);
 }
 
 /** Reads an ID from exactly 4 bytes. */

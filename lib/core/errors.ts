@@ -16,6 +16,16 @@ export type NpwsErrorCode =
 /** Which side of a pool pair: the client dials, the server listens. */
 export type PoolRole = 'client' | 'server';
 
+/** A pool as messages name it, at their beginning. */
+export function labelOf(role: PoolRole, name: string): string {
+  return `${role} pool '${name}'`;
+}
+
+/** A message without the pool's name before it, for where that is known. */
+export function withoutLabel(message: string, label: string): string {
+  return message.startsWith(`${label}: `) ? message.slice(label.length + 2) : message;
+}
+
 /** Every error that this package makes. `code` is stable, `message` is for people, `cause` is what lay beneath. */
 export abstract class NpwsError extends Error {
   abstract readonly code: NpwsErrorCode;
@@ -31,10 +41,12 @@ export class NpwsOptionsError extends NpwsError {
   readonly code = 'ERR_NPWS_OPTIONS';
 
   constructor(
+    pool: string,
     readonly problems: readonly string[],
     options?: ErrorOptions,
   ) {
-    super(problems.length === 1 ? `${problems[0]}` : `options:\n  - ${problems.join('\n  - ')}`, options);
+    const list = problems.length === 1 ? problems.join() : `wrong options\n  - ${problems.join('\n  - ')}`;
+    super(`${pool}: ${list}`, options);
   }
 }
 
@@ -42,8 +54,10 @@ export class NpwsOptionsError extends NpwsError {
 export class NpwsBadIdError extends NpwsError {
   readonly code = 'ERR_NPWS_BAD_ID';
 
-  constructor(given: unknown) {
-    super(`connection ID: expected 8 lower-case hex digits such as 'a1b2c3d4', got ${describe(given)}`);
+  constructor(pool: string, given: unknown) {
+    super(
+      `${pool}: expected a connection's ID, 8 lower-case hex digits as in the other end's connection.id, got ${describe(given)}`,
+    );
   }
 }
 
@@ -68,13 +82,14 @@ export class NpwsTimeoutError extends NpwsError {
     awaited: string,
     readonly timeout: number,
     readonly snapshot: PoolSnapshot,
+    hint: string,
   ) {
     const { idle, used, waiting, capacity, lastError, lastErrorAge } = snapshot;
     const blame = lastError
-      ? `; last failure ${Math.round(lastErrorAge ?? 0)} ms ago: ${lastError.message}`
+      ? ` Last failure ${Math.round(lastErrorAge ?? 0)} ms ago: ${withoutLabel(lastError.message, pool)}`
       : '';
     super(
-      `${pool}: no ${awaited} within ${timeout} ms (idle ${idle}, used ${used}, waiting ${waiting}, capacity ${capacity}${blame})`,
+      `${pool}: no ${awaited} within ${timeout} ms (idle ${idle}, used ${used}, waiting ${waiting}, capacity ${capacity}). ${hint}${blame}`,
       lastError ? { cause: lastError } : undefined,
     );
   }
@@ -84,8 +99,8 @@ export class NpwsTimeoutError extends NpwsError {
 export class NpwsAbortedError extends NpwsError {
   readonly code = 'ERR_NPWS_ABORTED';
 
-  constructor(reason: unknown) {
-    super('the wait was aborted by its signal', { cause: reason });
+  constructor(pool: string, awaited: string, reason: unknown) {
+    super(`${pool}: the wait for ${awaited} was aborted by its signal`, { cause: reason });
   }
 }
 
@@ -93,8 +108,8 @@ export class NpwsAbortedError extends NpwsError {
 export class NpwsClosedError extends NpwsError {
   readonly code = 'ERR_NPWS_CLOSED';
 
-  constructor(pool: string) {
-    super(`${pool}: the pool is closed`);
+  constructor(pool: string, what = 'it is closed and hands out nothing more') {
+    super(`${pool}: ${what}`);
   }
 }
 
@@ -103,7 +118,7 @@ export class NpwsDrainingError extends NpwsError {
   readonly code = 'ERR_NPWS_DRAINING';
 
   constructor(pool: string) {
-    super(`${pool}: the pool is draining`);
+    super(`${pool}: it is shutting down and hands out nothing more`);
   }
 }
 
@@ -113,7 +128,7 @@ export class NpwsNotConfiguredError extends NpwsError {
 
   constructor(name: string, role: PoolRole) {
     super(
-      `${role} pool '${name}' is not configured: pass '${role}' to NpwsModule.forRoot() or forRootAsync()`,
+      `${labelOf(role, name)}: it is not configured: pass '${role}' to NpwsModule.forRoot() or forRootAsync()`,
     );
   }
 }
@@ -123,7 +138,7 @@ export class NpwsTooManyWaitersError extends NpwsError {
   readonly code = 'ERR_NPWS_TOO_MANY_WAITERS';
 
   constructor(pool: string, limit: number) {
-    super(`${pool}: ${limit} are waiting already (option 'maxWaiters')`);
+    super(`${pool}: ${limit} are waiting already (maxWaiters): shed load, or keep more connections idle`);
   }
 }
 

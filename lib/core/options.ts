@@ -15,12 +15,15 @@ export interface ResolvedOptions {
   readonly server: ResolvedServerOptions | null;
 }
 
+/** The name of pools that were given none. */
+export const DEFAULT_NAME = 'default';
+
 /** Checks all options at once, fills in defaults, copies and freezes. Throws one `NpwsOptionsError` with every problem. */
-export function resolveOptions(given: NpwsOptions): ResolvedOptions {
+export function resolveOptions(given: NpwsOptions, name = DEFAULT_NAME): ResolvedOptions {
   const problems: string[] = [];
   const root = new OptionReader('options', given, ['client', 'server'], problems);
   const client = root.has('client') ? readClientOptions(given.client, problems) : null;
   const server = root.has('server') ? readServerOptions(given.server, problems) : null;
-  if (problems.length > 0) throw new NpwsOptionsError(problems);
+  if (problems.length > 0) throw new NpwsOptionsError(`pool '${name}'`, problems);
   return Object.freeze({ client, server });
 }

@@ -2,9 +2,11 @@ import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
 import { type Certificates, CertificateWatch } from './certificates.js';
 import type { Clock } from './clock.js';
-import { type ConnectionId, parseConnectionId } from './connection-id.js';
+import { CONTROL_ID, type ConnectionId, isConnectionId } from './connection-id.js';
 import {
+  labelOf,
   NpwsAbortedError,
+  NpwsBadIdError,
   NpwsClosedError,
   NpwsDrainingError,
   NpwsOptionsError,
@@ -12,6 +14,7 @@ import {
   NpwsTooManyWaitersError,
   type PoolRole,
   type PoolSnapshot,
+  withoutLabel,
 } from './errors.js';
 import { Custody } from './custody.js';
 import { IdleStore } from './idle-store.js';
@@ -21,7 +24,7 @@ import type { ResolvedServerOptions } from './server-options.js';
 import type { PoolEvents } from './pool-events.js';
 import type { TlsUpdate } from './tls-options.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
-import { parseWait, type Wait, Waiter, Waiters } from './waiters.js';
+import { type CheckedWait, parseWait, type Wait, Waiter, type WaitErrors, Waiters } from './waiters.js';
 
 /** A host (name or address, without brackets) and a port. */
 export interface Address {
@@ -80,7 +83,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
           this.tell('tlsUpdate', { by: 'tlsFiles' });
         },
         failed: (message) => {
-          this.tell('warning', `the certificates stay as they are: ${message}`);
+          this.tell('warning', `the certificates stay as they are: ${withoutLabel(message, this.label)}`);
         },
       });
     }
@@ -117,7 +120,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
    * Rejects with an `NpwsError`: `ERR_NPWS_BAD_ID`, `_TIMEOUT`, `_ABORTED`, `_CLOSED`, `_DRAINING`, `_TOO_MANY_WAITERS`.
    */
   async outgoingGet(id: string, wait?: Wait): Promise<C> {
-    return this.#get(parseConnectionId(id), wait);
+    if (!isConnectionId(id)) throw new NpwsBadIdError(this.label, id);
+    return this.#get(id, wait);
   }
 
   /** Takes the connection that has been idle longest, waiting for one if need be. Rejects as `outgoingGet` does. */
@@ -127,15 +131,12 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   /** Resolves as soon as `ready()`. Rejects on time-out with the last failure to dial or listen as `cause`. */
   async whenReady(wait?: Wait): Promise<void> {
-    const checked = parseWait(wait, this.options.acquireTimeout);
-    this.#refuse(checked.signal);
+    const checked = parseWait(this.label, wait, this.options.acquireTimeout);
+    const errors = this.#waitErrors(this.role === 'client' ? 'connection' : 'listener', checked);
+    this.#refuse(checked.signal, errors);
     if (this.ready()) return;
-    const waiter = new Waiter<void>(
-      checked,
-      this.clock,
-      () => new NpwsTimeoutError(this.label, 'readiness', checked.timeout, this.#snapshot()),
-      () => this.#readyWaiters.delete(waiter),
-    );
+    if (checked.timeout === 0) throw errors.timedOut();
+    const waiter = new Waiter<void>(checked, this.clock, errors, () => this.#readyWaiters.delete(waiter));
     this.#readyWaiters.add(waiter);
     await waiter.promise;
   }
@@ -178,7 +179,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   updateTls(tls: TlsUpdate): void {
     if (this.state === 'closed') throw new NpwsClosedError(this.label);
     if (!this.certificates) {
-      throw new NpwsOptionsError([`updateTls: ${this.label} has no TLS: it speaks plain ws`]);
+      throw new NpwsOptionsError(this.label, ['updateTls: it speaks plain ws, there is no TLS to update']);
     }
     this.certificates.update(tls);
     this.tell('tlsUpdate', { by: 'updateTls' });
@@ -287,7 +288,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   protected get label(): string {
-    return `${this.role} pool '${this.name}'`;
+    return labelOf(this.role, this.name);
   }
 
   /** Emits an event. A listener that throws is reported as uncaught, but can't upset the pool. */
@@ -303,17 +304,16 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   #get(id: ConnectionId | undefined, wait: Wait | undefined): C | Promise<C> {
-    const checked = parseWait(wait, this.options.acquireTimeout);
-    this.#refuse(checked.signal);
+    const checked = parseWait(this.label, wait, this.options.acquireTimeout);
+    const errors = this.#waitErrors(id === undefined ? 'idle connection' : `connection ${id}`, checked, id);
+    this.#refuse(checked.signal, errors);
     const connection = this.custody.take(id);
     if (connection !== undefined) return connection;
-    const what = id === undefined ? 'idle connection' : `connection ${id}`;
-    const timedOut = (): Error => new NpwsTimeoutError(this.label, what, checked.timeout, this.#snapshot());
-    if (checked.timeout === 0) throw timedOut();
+    if (checked.timeout === 0) throw errors.timedOut();
     if (this.waiters.size >= this.options.maxWaiters) {
       throw new NpwsTooManyWaitersError(this.label, this.options.maxWaiters);
     }
-    const promise = this.waiters.join(id, checked, timedOut);
+    const promise = this.waiters.join(id, checked, errors);
     promise.catch(() => {
       this.tell('change');
     });
@@ -322,10 +322,28 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   /** Throws when a get can't even wait. */
-  #refuse(signal: AbortSignal | undefined): void {
+  #refuse(signal: AbortSignal | undefined, errors: WaitErrors): void {
     if (this.state === 'closed') throw new NpwsClosedError(this.label);
     if (this.state === 'draining') throw new NpwsDrainingError(this.label);
-    if (signal?.aborted) throw new NpwsAbortedError(signal.reason);
+    if (signal?.aborted) throw errors.aborted(signal.reason);
+  }
+
+  #waitErrors(awaited: string, { timeout }: CheckedWait, id?: ConnectionId): WaitErrors {
+    return {
+      timedOut: () =>
+        new NpwsTimeoutError(this.label, awaited, timeout, this.#snapshot(), this.#whyInVain(id)),
+      aborted: (reason) => new NpwsAbortedError(this.label, awaited, reason),
+    };
+  }
+
+  /** What whoever waited in vain should look at. */
+  #whyInVain(id: ConnectionId | undefined): string {
+    if (this.state === 'new') return 'It is not started: call start().';
+    if (id !== undefined && id !== CONTROL_ID)
+      return 'Is it the ID of a connection of the other end, of the same pair of pools, and not taken yet?';
+    return this.role === 'client'
+      ? 'Is the server up, and do minCapacity and minInterval meet the demand?'
+      : 'Is a client connected, and do its minCapacity and minInterval meet the demand?';
   }
 
   #changed(): void {
@@ -348,7 +366,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     // Nest closes one module after the other: those who drain together do not wait one after the other.
     const elapsed = this.clock.now() - this.#drainedAt;
     await this.custody.empty(Math.max(0, this.options.drainTimeout - elapsed));
-    this.custody.cutUsed(new NpwsClosedError(this.label));
+    const { drainTimeout } = this.options;
+    const what = `it was closed while this connection was in use (drainTimeout ${drainTimeout} ms)`;
+    this.custody.cutUsed(new NpwsClosedError(this.label, what));
     await Promise.all([this.custody.empty(Infinity), this.release()]);
     this.state = 'closed';
     this.tell('close');

@@ -1,7 +1,7 @@
 import type { Certificates } from './certificates.js';
 import type { Clock } from './clock.js';
 import { CONTROL_ID, type ConnectionId, IdIssuer } from './connection-id.js';
-import { NpwsClosedError, NpwsListenError } from './errors.js';
+import { NpwsClosedError, NpwsListenError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedServerOptions } from './server-options.js';
 import { type Address, Pool } from './pool.js';
@@ -92,8 +92,11 @@ export class ServerPool<C> extends Pool<C> {
   override health(): Health {
     const down = (reason: string): Health => ({ up: false, reason });
     if (this.state === 'draining' || this.state === 'closed') return down(this.state);
-    if (!this.#listening) return down(this.lastFailure?.error.message ?? 'not listening');
-    if (this.errorCount() > this.options.maxErrors) return down('too many errors');
+    if (!this.#listening)
+      return down(withoutLabel(this.lastFailure?.error.message ?? 'not listening', this.label));
+    const { maxErrors } = this.options;
+    if (this.errorCount() > maxErrors)
+      return down(`${this.errorCount()} errors, more than maxErrors (${maxErrors})`);
     return { up: true, reason: null };
   }
 
@@ -139,7 +142,7 @@ export class ServerPool<C> extends Pool<C> {
       const error =
         cause instanceof NpwsListenError
           ? cause
-          : new NpwsListenError(`${this.label} can't listen`, { cause });
+          : new NpwsListenError(`${this.label}: can't listen: ${(cause as Error).message}`, { cause });
       this.#listenerFailed(error);
       throw error;
     }

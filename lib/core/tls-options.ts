@@ -69,11 +69,11 @@ export function readPins(options: OptionReader): readonly string[] {
   return (pins ?? []).map((pin) => pin.trim().replace(/^sha256\/{1,2}(?=.{44}$)/, ''));
 }
 
-/** Checks what was passed to `updateTls`. */
-export function resolveTlsUpdate(given: TlsUpdate): TlsUpdate {
+/** Checks what was passed to `updateTls` of `pool`. */
+export function resolveTlsUpdate(pool: string, given: TlsUpdate): TlsUpdate {
   const problems: string[] = [];
   new OptionReader('updateTls', given, RENEWABLE, problems);
-  if (problems.length > 0) throw new NpwsOptionsError(problems);
+  if (problems.length > 0) throw new NpwsOptionsError(pool, problems);
   // What is undefined is not named and stays. Node would take no `ca` for all public authorities.
   return Object.fromEntries(
     Object.entries(given as Record<string, unknown>).filter(([, value]) => value !== undefined),

@@ -1,7 +1,7 @@
 import { AgeList, AgeNode } from './age-list.js';
 import type { Cancel, Clock } from './clock.js';
 import type { ConnectionId } from './connection-id.js';
-import { describe, NpwsAbortedError, NpwsOptionsError } from './errors.js';
+import { describe, NpwsOptionsError } from './errors.js';
 
 /**
  * How long a caller waits: milliseconds, or those and a signal to give up by.
@@ -18,19 +18,28 @@ export interface CheckedWait {
 /** The longest time that Node's timers can wait, in milliseconds. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** Checks what a caller passed as `wait` (untyped ones may pass null); `fallback` milliseconds where it names no time. */
-export function parseWait(wait: Wait | null | undefined, fallback: number): CheckedWait {
+/**
+ * Checks what a caller of `pool` passed as `wait` (untyped ones may pass null); `fallback` milliseconds where it names
+ * no time.
+ */
+export function parseWait(pool: string, wait: Wait | null | undefined, fallback: number): CheckedWait {
   const { timeout = fallback, signal } =
     typeof wait === 'object' && wait !== null ? wait : { timeout: wait, signal: undefined };
   if (typeof timeout !== 'number' || !(timeout === Infinity || (timeout >= 0 && timeout <= MAX_TIMEOUT))) {
-    throw new NpwsOptionsError([
+    throw new NpwsOptionsError(pool, [
       `wait: expected milliseconds from 0 to ${MAX_TIMEOUT} or Infinity, got ${describe(timeout)}`,
     ]);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new NpwsOptionsError([`wait.signal: expected an AbortSignal, got ${describe(signal)}`]);
+    throw new NpwsOptionsError(pool, [`wait.signal: expected an AbortSignal, got ${describe(signal)}`]);
   }
   return { timeout, signal };
+}
+
+/** Makes the errors of a wait that came to nothing. */
+export interface WaitErrors {
+  timedOut(): Error;
+  aborted(reason: unknown): Error;
 }
 
 /** Somebody who waits. Settles exactly once and takes its timer and its abort listener along (I7). */
@@ -41,14 +50,14 @@ export class Waiter<T> {
   readonly #stopTimer: Cancel | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => {
-    this.fail(new NpwsAbortedError(this.#signal?.reason));
+    this.fail(this.errors.aborted(this.#signal?.reason));
   };
 
-  /** `leave` is called at the first settling, whatever it is; `timedOut` makes the error for a time-out. */
+  /** `leave` is called at the first settling, whatever it is. */
   constructor(
     wait: CheckedWait,
     clock: Clock,
-    timedOut: () => Error,
+    private readonly errors: WaitErrors,
     private readonly leave: () => void,
   ) {
     this.promise = new Promise((resolve, reject) => {
@@ -57,7 +66,7 @@ export class Waiter<T> {
     });
     if (wait.timeout !== Infinity) {
       this.#stopTimer = clock.after(wait.timeout, () => {
-        this.fail(timedOut());
+        this.fail(errors.timedOut());
       });
     }
     this.#signal = wait.signal;
@@ -104,9 +113,9 @@ export class Waiters<T> {
   }
 
   /** Waits for the connection `id`, or for the next one when `id` is undefined. */
-  join(id: ConnectionId | undefined, wait: CheckedWait, timedOut: () => Error): Promise<T> {
+  join(id: ConnectionId | undefined, wait: CheckedWait, errors: WaitErrors): Promise<T> {
     const list = id === undefined ? this.#line : this.#listOf(id);
-    const waiter = new Waiter<T>(wait, this.clock, timedOut, () => {
+    const waiter = new Waiter<T>(wait, this.clock, errors, () => {
       list.remove(node);
       if (id !== undefined && list.size === 0) this.#named.delete(id);
       this.#size--;

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
-import type { NpwsOptions, ResolvedOptions } from '../core/options.js';
-import { buildClientPool, buildServerPool, checkOptions, DEFAULT_NAME } from '../create-pools.js';
+import { DEFAULT_NAME, type NpwsOptions, type ResolvedOptions } from '../core/options.js';
+import { buildClientPool, buildServerPool, checkOptions } from '../create-pools.js';
 import { ClientPoolService } from './client-pool.service.js';
 import { ServerPoolService } from './server-pool.service.js';
 import { getClientPoolToken, getServerPoolToken } from './tokens.js';
@@ -34,7 +34,11 @@ function addPools(
   const client = getClientPoolToken(name);
   const server = getServerPoolToken(name);
   const providers: Provider[] = [
-    { provide: RESOLVED_OPTIONS, useFactory: checkOptions, inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: RESOLVED_OPTIONS,
+      useFactory: (options: NpwsOptions) => checkOptions(options, name),
+      inject: [MODULE_OPTIONS_TOKEN],
+    },
     {
       provide: client,
       useFactory: ({ client: options }: ResolvedOptions) =>

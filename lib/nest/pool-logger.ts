@@ -1,10 +1,7 @@
 import { Logger } from '@nestjs/common';
+import { labelOf, withoutLabel } from '../core/errors.js';
 import type { Pool } from '../core/pool.js';
 import type { PoolConnection } from '../transport/connection.js';
-import { adviceFor } from './advice.js';
-
-/** What comes from outside is cut to this many characters in a log line. */
-const MAX_LENGTH = 128;
 
 /**
  * Writes the few lines that matter in a pool's life to Nest's Logger, one for each event. `startedAt` tells when the
@@ -12,8 +9,10 @@ const MAX_LENGTH = 128;
  */
 export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): void {
   const logger = new Logger(`${pool.role === 'client' ? 'ClientPool' : 'ServerPool'}:${pool.name}`);
+  // The context names the pool.
+  const label = labelOf(pool.role, pool.name);
   pool.on('warning', (message) => {
-    logger.warn(onOneLine(message));
+    logger.warn(message);
   });
   pool.on('listening', ({ url, maxCapacity, clientIP }) => {
     const from = clientIP.length === 0 ? 'anywhere' : clientIP.join(', ');
@@ -25,7 +24,7 @@ export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): vo
     });
   }
   pool.on('outage', (error) => {
-    logger.warn(`${onOneLine(error.message)}; retrying. ${adviceFor(error)}`.trim());
+    logger.warn(`a dial failed, retrying: ${withoutLabel(error.message, label)}`);
   });
   pool.on('recover', ({ after, tries }) => {
     logger.log(
@@ -33,7 +32,7 @@ export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): vo
     );
   });
   pool.on('listenError', (error) => {
-    logger.error(onOneLine(error.message));
+    logger.error(withoutLabel(error.message, label));
   });
   pool.on('tlsUpdate', ({ by }) => {
     logger.log(`new connections use new certificates (${by})`);
@@ -45,13 +44,4 @@ export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): vo
   pool.on('close', () => {
     logger.log('closed');
   });
-}
-
-/** One line whatever was sent: control characters escaped, cut to a length. */
-export function onOneLine(text: string): string {
-  const escaped = text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-  return escaped.length > MAX_LENGTH ? `${escaped.slice(0, MAX_LENGTH)}…` : escaped;
 }

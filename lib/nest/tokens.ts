@@ -1,5 +1,5 @@
 import { Inject, type InjectionToken } from '@nestjs/common';
-import { DEFAULT_NAME } from '../create-pools.js';
+import { DEFAULT_NAME } from '../core/options.js';
 import { ClientPoolService } from './client-pool.service.js';
 import { ServerPoolService } from './server-pool.service.js';
 

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import type { ClientPoolOptions, ResolvedClientOptions } from '../core/client-options.js';
 import type { ClientPool } from '../core/client-pool.js';
 import type { Clock } from '../core/clock.js';
+import { DEFAULT_NAME } from '../core/options.js';
 import type { ResolvedServerOptions, ServerPoolOptions } from '../core/server-options.js';
 import type { ServerPool } from '../core/server-pool.js';
-import { buildClientPool, buildServerPool, checkOptions, DEFAULT_NAME } from '../create-pools.js';
+import { buildClientPool, buildServerPool, checkOptions } from '../create-pools.js';
 import type { PoolConnection } from '../transport/connection.js';
 import { MemoryNetwork } from './memory-network.js';
 
@@ -66,10 +67,14 @@ export function joinInMemory({
   clock,
   network = new MemoryNetwork(),
 }: MemoryPoolsOptions): MemoryPools {
-  const resolved = checkOptions({
+  const given = {
     client: { ...CLIENT, ...client, address: 'memory:1', tlsMode: 'none' },
     server: { ...SERVER, ...server, listener: network.listener },
-  }) as { client: ResolvedClientOptions; server: ResolvedServerOptions };
+  } as const;
+  const resolved = checkOptions(given, name) as {
+    client: ResolvedClientOptions;
+    server: ResolvedServerOptions;
+  };
   const connect = network.connect.bind(network);
   return {
     client: buildClientPool(name, resolved.client, { clock, connect }),

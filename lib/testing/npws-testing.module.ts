@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { DEFAULT_NAME } from '../create-pools.js';
+import { DEFAULT_NAME } from '../core/options.js';
 import { ClientPoolService } from '../nest/client-pool.service.js';
 import type { NpwsModuleExtras } from '../nest/npws.module-definition.js';
 import { ServerPoolService } from '../nest/server-pool.service.js';

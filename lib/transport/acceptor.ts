@@ -9,18 +9,19 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
-import type { Cancel, Clock } from '../core/clock.js';
+import type { Cancel } from '../core/clock.js';
 import { idToBytes } from '../core/connection-id.js';
 import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
-import type { Random } from '../core/random.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
 import { bracketed, type Remote, remoteOf } from './address.js';
 import { AddressLimit } from './address-limit.js';
+import { adviceOnListen, sentences } from './advice.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
+import type { Surroundings } from './surroundings.js';
 import { refusalOf, type ServerTls } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
@@ -33,11 +34,10 @@ const HEADERS_TOO_LONG: Refusal = { status: 431, reason: 'headers too long' };
 export function createListen(
   options: ResolvedServerOptions,
   tls: ServerTls | null,
-  clock: Clock,
-  random: Random,
+  surroundings: Surroundings,
 ): Listen<PoolConnection> {
   return async (gate) => {
-    const acceptor = new Acceptor(options, tls?.server ?? null, gate, clock, random);
+    const acceptor = new Acceptor(options, tls?.server ?? null, gate, surroundings);
     await acceptor.listen();
     return acceptor;
   };
@@ -59,8 +59,7 @@ class Acceptor implements Listening {
     private readonly options: ResolvedServerOptions,
     private readonly tls: TlsServer | null,
     private readonly gate: Gate<PoolConnection>,
-    private readonly clock: Clock,
-    private readonly random: Random,
+    private readonly surroundings: Surroundings,
   ) {
     this.#listener = options.listener ?? createServer();
     this.#admission = new Admission(options);
@@ -87,11 +86,11 @@ class Acceptor implements Listening {
       const settle = (error?: Error): void => {
         cancel();
         this.#listener.off('listening', settle).off('error', settle);
-        if (error) reject(new NpwsListenError(`${this.#where()}: ${error.message}`, { cause: error }));
+        if (error) reject(this.#failure(`${this.#where()}: ${error.message}`, error));
         else resolve();
       };
-      const cancel = this.clock.after(handshakeTimeout, () => {
-        settle(new Error(`does not listen after ${handshakeTimeout} ms`));
+      const cancel = this.surroundings.clock.after(handshakeTimeout, () => {
+        settle(new Error(`it does not listen after ${handshakeTimeout} ms (handshakeTimeout)`));
       });
       this.#listener.once('error', settle);
       if (this.#listener.listening) settle();
@@ -99,7 +98,7 @@ class Acceptor implements Listening {
       if (listen) this.#listener.listen(listen.port, listen.host);
     });
     if (typeof this.#listener.address() === 'string') {
-      throw new NpwsListenError(`${this.#where()}: a Unix socket; clients need a host and a port`);
+      throw this.#failure(`${this.#where()}: it is a Unix socket, but clients need a host and a port`);
     }
     this.tls?.on('secureConnection', this.#onSecure).on('tlsClientError', this.#onTlsError);
     this.#listener.on('connection', this.#onConnection).on('error', this.#onError).on('close', this.#onClose);
@@ -123,6 +122,11 @@ class Acceptor implements Listening {
       .off('connection', this.#onConnection)
       .off('error', this.#onError)
       .off('close', this.#onClose);
+  }
+
+  #failure(what: string, cause?: Error): NpwsListenError {
+    const advice = cause ? adviceOnListen(cause) : '';
+    return new NpwsListenError(`${this.surroundings.pool}: ${sentences(what, advice)}`, cause && { cause });
   }
 
   #where(): string {
@@ -202,7 +206,7 @@ class Acceptor implements Listening {
   };
 
   readonly #onError = (cause: Error): void => {
-    this.gate.failed(new NpwsListenError(`the listener failed: ${cause.message}`, { cause }));
+    this.gate.failed(this.#failure(`the listener failed: ${cause.message}`, cause));
   };
 
   readonly #onClose = (): void => {
@@ -215,7 +219,7 @@ class Acceptor implements Listening {
   #expect(socket: Socket): void {
     const key = wayOf(socket);
     this.#pending.get(key)?.cancel();
-    const cancel = this.clock.after(this.options.handshakeTimeout, () => {
+    const cancel = this.surroundings.clock.after(this.options.handshakeTimeout, () => {
       this.#drop(socket, 408, 'hand-shake timed out');
     });
     const entry = { socket, cancel };
@@ -256,7 +260,7 @@ class Acceptor implements Listening {
       this.#pending.delete(key);
       const { keepAlive, ping } = this.options;
       const rules = { period: keepAlive, mode: ping };
-      const link = new WebSocketLink(ws, socket, remote, slot.id, rules, this.clock, this.random);
+      const link = new WebSocketLink(ws, socket, remote, slot.id, rules, this.surroundings);
       this.#perAddress.add(socket, remote.address);
       link.send(idToBytes(slot.id));
       link.watch();

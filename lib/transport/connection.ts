@@ -43,6 +43,8 @@ export interface ConnectionLink {
   readonly socket: Socket;
   readonly remote: Remote;
   readonly clock: Clock;
+  /** The pool that it is of, as messages name it. */
+  readonly pool: string;
   /** Sends everything to `reader` from here on: first what is there already. */
   attach(reader: LinkReader): void;
   /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
@@ -219,7 +221,7 @@ export class PoolConnection extends Duplex {
     this.#written = null;
     this.#link.abandon();
     callback(error);
-    written?.(error ?? new NpwsTruncatedError(`connection ${this.id} was destroyed`, 1006));
+    written?.(error ?? this.#truncated('it was destroyed before all was written'));
   }
 
   #receive(bytes: Buffer): boolean {
@@ -284,8 +286,12 @@ export class PoolConnection extends Duplex {
     const isBeingRead = this.readableFlowing !== null && !this.readableEnded;
     if (!written || (this.#end?.clean && isBeingRead)) return;
     this.#written = null;
-    const message = `connection ${this.id}: the peer closed before all was sent`;
-    written(new NpwsTruncatedError(message, this.#end?.code ?? 1006, cause && { cause }));
+    written(this.#truncated('the peer closed before all was written', cause));
+  }
+
+  #truncated(what: string, cause?: Error): NpwsTruncatedError {
+    const message = `connection ${this.id} of ${this.#link.pool}: ${what}`;
+    return new NpwsTruncatedError(message, this.#end?.code ?? 1006, cause && { cause });
   }
 
   #active(): void {

@@ -1,14 +1,16 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Dial, DialEvents } from '../core/client-pool.js';
-import type { Cancel, Clock } from '../core/clock.js';
+import type { Cancel } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
 import type { ResolvedClientOptions } from '../core/client-options.js';
+import { onOneLine } from '../core/one-line.js';
 import type { Address } from '../core/pool.js';
-import type { Random } from '../core/random.js';
 import { bracketed, remoteOf } from './address.js';
+import { adviceOnDial, adviceOnStatus, NO_ANSWER, NO_PEER, sentences } from './advice.js';
 import type { PoolConnection } from './connection.js';
 import { describeEnd, WebSocketLink } from './link.js';
+import type { Surroundings } from './surroundings.js';
 import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
@@ -19,12 +21,11 @@ export type Connect = (address: Address, connected: () => void) => Socket;
 export function createDial(
   options: ResolvedClientOptions,
   tls: ClientTls | null,
-  clock: Clock,
-  random: Random,
+  surroundings: Surroundings,
   connectTcp: Connect = connect,
 ): Dial<PoolConnection> {
   return (events) => {
-    const attempt = new DialAttempt(options, tls, events, clock, random, connectTcp);
+    const attempt = new DialAttempt(options, tls, events, surroundings, connectTcp);
     return () => {
       attempt.giveUp();
     };
@@ -52,16 +53,12 @@ class DialAttempt {
     private readonly options: ResolvedClientOptions,
     private readonly tls: ClientTls | null,
     private readonly events: DialEvents<PoolConnection>,
-    private readonly clock: Clock,
-    private readonly random: Random,
+    private readonly surroundings: Surroundings,
     private readonly connectTcp: Connect,
   ) {
-    this.#deadline = clock.after(options.dialTimeout, () => {
-      this.#fail(
-        new NpwsDialError(
-          `${placeOf(options)}: timed out after ${options.dialTimeout} ms while ${this.#stage}`,
-        ),
-      );
+    this.#deadline = surroundings.clock.after(options.dialTimeout, () => {
+      const what = `: timed out after ${options.dialTimeout} ms while ${this.#stage}`;
+      this.#fail(new NpwsDialError(this.#tell(what, NO_ANSWER)));
     });
     try {
       this.#dial();
@@ -97,12 +94,8 @@ class DialAttempt {
       const status = response.statusCode ?? 0;
       response.resume();
       request.destroy();
-      this.#fail(
-        new NpwsHandshakeError(
-          `${placeOf(this.options)} answered ${status} ${response.statusMessage ?? ''}`.trimEnd(),
-          status,
-        ),
-      );
+      const what = ` answered ${status} ${onOneLine(response.statusMessage ?? '')}`.trimEnd();
+      this.#fail(new NpwsHandshakeError(this.#tell(what, adviceOnStatus(status)), status));
     });
     ws.on('open', () => {
       this.#awaitId(ws);
@@ -148,16 +141,13 @@ class DialAttempt {
       remoteOf(this.#socket),
       null,
       { period: keepAlive, mode: ping },
-      this.clock,
-      this.random,
+      this.surroundings,
     );
     link.keeper = {
       begun: () => undefined,
       ended: (_, { code, reason, error }) => {
-        const why = describeEnd(code, reason);
-        this.#fail(
-          new NpwsHandshakeError(`${placeOf(this.options)} sent no ID: ${why}`, null, { cause: error }),
-        );
+        const what = ` sent no ID: ${describeEnd(code, reason)}`;
+        this.#fail(new NpwsHandshakeError(this.#tell(what, NO_PEER), null, { cause: error }));
       },
       gone: () => undefined,
     };
@@ -170,9 +160,18 @@ class DialAttempt {
   }
 
   #failBecause(cause: Error): void {
-    const message = `${placeOf(this.options)}: ${wordsOf(cause)}`;
-    if (this.#stage === 'connecting' || isOfTls(cause)) this.#fail(new NpwsDialError(message, { cause }));
-    else this.#fail(new NpwsHandshakeError(message, null, { cause }));
+    const what = `: ${onOneLine(wordsOf(cause))}`;
+    const advice = adviceOnDial(cause);
+    if (this.#stage === 'connecting' || isOfTls(cause)) {
+      this.#fail(new NpwsDialError(this.#tell(what, advice), { cause }));
+    } else {
+      this.#fail(new NpwsHandshakeError(this.#tell(what, advice || NO_PEER), null, { cause }));
+    }
+  }
+
+  /** A message: which pool dialled where, what came of it, and what to look at. */
+  #tell(what: string, advice: string): string {
+    return sentences(`${this.surroundings.pool}: ${placeOf(this.options)}${what}`, advice);
   }
 
   #fail(error: NpwsError): void {

@@ -3,12 +3,13 @@ import type { Cancel, Clock } from '../core/clock.js';
 import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
-import type { Random } from '../core/random.js';
+import { onOneLine } from '../core/one-line.js';
 import type { Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { CLOSE_TIMEOUT, type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
 import { IdReader } from './handshake.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
+import type { Surroundings } from './surroundings.js';
 import type { PooledWebSocket } from './web-socket.js';
 
 /** How long a peer has to answer the close of a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
@@ -24,6 +25,8 @@ const EARLY_LIMIT = 64 * 1024;
 export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   keeper: LinkKeeper<Link<PoolConnection>> | null = null;
   readonly peer: string;
+  readonly pool: string;
+  readonly clock: Clock;
   #id: ConnectionId;
   #naming: { reader: IdReader; named: () => void } | null = null;
   readonly #early = new Backlog();
@@ -44,9 +47,10 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     readonly remote: Remote,
     id: ConnectionId | null,
     rules: KeepAliveRules,
-    readonly clock: Clock,
-    random: Random,
+    { pool, clock, random }: Surroundings,
   ) {
+    this.pool = pool;
+    this.clock = clock;
     this.#id = id ?? CONTROL_ID;
     this.peer = remote.name;
     this.#keepAlive = new KeepAlive(
@@ -238,7 +242,7 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   #fail(code: number, reason: string, cause: Error | null): void {
     if (this.#end) return;
     const error = new NpwsTruncatedError(
-      `connection ${this.#id} was cut: ${describeEnd(code, reason)}`,
+      `connection ${this.#id} of ${this.pool} was cut: ${describeEnd(code, reason)}; what came may be incomplete`,
       code,
       cause ? { cause } : undefined,
     );
@@ -290,5 +294,5 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
 
 /** Why a link ended, for people. */
 export function describeEnd(code: number, reason: string): string {
-  return reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
+  return reason === '' ? `close code ${code}` : `${onOneLine(reason)} (close code ${code})`;
 }

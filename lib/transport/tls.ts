@@ -102,26 +102,28 @@ abstract class RoleTls implements Certificates {
   /** Throws `NpwsOptionsError` when a file can't be read. */
   constructor(
     role: PoolRole,
+    /** As messages name it. */
+    private readonly pool: string,
     tls: SecureContextOptions,
     private readonly files: ResolvedTlsFiles | undefined,
   ) {
     this.reloadInterval = files?.interval ?? 0;
     this.option = files ? `${role}.tlsFiles` : `${role}.tls`;
-    if (files) this.#read = orOptionsError(this.option, () => readTlsFilesNow(files));
+    if (files) this.#read = this.orOptionsError(this.option, () => readTlsFilesNow(files));
     this.material = { ...tls, ...this.#read };
-    orOptionsError(this.option, () => {
+    this.orOptionsError(this.option, () => {
       checkMaterial(withMinVersion(this.material));
     });
   }
 
   update(tls: TlsUpdate): void {
-    this.#renew('updateTls', resolveTlsUpdate(tls));
+    this.#renew('updateTls', resolveTlsUpdate(this.pool, tls));
   }
 
   async reload(): Promise<boolean> {
     if (!this.files) return false;
     const read = await readTlsFiles(this.files).catch((cause: unknown) => {
-      throw optionsError(this.option, cause as Error);
+      throw this.#optionsError(this.option, cause as Error);
     });
     if (isDeepStrictEqual(read, this.#read)) return false;
     this.#renew(this.option, read);
@@ -132,13 +134,25 @@ abstract class RoleTls implements Certificates {
   /** Has new connections use this. Throws, and then changes nothing. */
   protected abstract use(material: SecureContextOptions): void;
 
+  protected orOptionsError<T>(option: string, attempt: () => T): T {
+    try {
+      return attempt();
+    } catch (cause) {
+      throw this.#optionsError(option, cause as Error);
+    }
+  }
+
+  #optionsError(option: string, cause: Error): NpwsOptionsError {
+    return new NpwsOptionsError(this.pool, [`${option}: ${reasonOf(cause)}`], { cause });
+  }
+
   #renew(option: string, renewed: SecureContextOptions): void {
     // A key comes by one way or the other: what is left of the old one must not win.
     const kept = { ...this.material };
     if (renewed.pfx) kept.key = kept.cert = undefined;
     if (renewed.key ?? renewed.cert) kept.pfx = undefined;
     const material = { ...kept, ...renewed };
-    orOptionsError(option, () => {
+    this.orOptionsError(option, () => {
       checkMaterial(withMinVersion(material));
       this.use(material);
     });
@@ -151,10 +165,10 @@ export class ClientTls extends RoleTls {
   readonly #given: SecureContext | undefined;
   #context: SecureContext;
 
-  constructor({ tls, tlsFiles }: ResolvedClientOptions) {
-    super('client', tls, tlsFiles);
+  constructor(pool: string, { tls, tlsFiles }: ResolvedClientOptions) {
+    super('client', pool, tls, tlsFiles);
     this.#given = tls.secureContext;
-    this.#context = this.#given ?? orOptionsError(this.option, () => contextOf(this.material));
+    this.#context = this.#given ?? this.orOptionsError(this.option, () => contextOf(this.material));
   }
 
   /** The one context that all dials share: one for each would cost 20 KiB a connection. */
@@ -174,10 +188,10 @@ export class ServerTls extends RoleTls {
   readonly server: Server;
   readonly #hasTicketKeys: boolean;
 
-  constructor(tls: TlsOptions, files: ResolvedTlsFiles | undefined) {
-    super('server', tls, files);
+  constructor(pool: string, tls: TlsOptions, files: ResolvedTlsFiles | undefined) {
+    super('server', pool, tls, files);
     this.#hasTicketKeys = tls.ticketKeys !== undefined;
-    this.server = orOptionsError(this.option, () => createServer(withMinVersion(this.material)));
+    this.server = this.orOptionsError(this.option, () => createServer(withMinVersion(this.material)));
   }
 
   protected override use(material: SecureContextOptions): void {
@@ -194,18 +208,18 @@ export class ServerTls extends RoleTls {
 }
 
 /** TLS as a client's options have it; null for plain ws. */
-export function clientTls(options: ResolvedClientOptions): ClientTls | null {
-  return options.tlsMode === 'none' ? null : new ClientTls(options);
+export function clientTls(pool: string, options: ResolvedClientOptions): ClientTls | null {
+  return options.tlsMode === 'none' ? null : new ClientTls(pool, options);
 }
 
 /** TLS as a server's options have it; null for plain ws. */
-export function serverTls({ tls, tlsFiles }: ResolvedServerOptions): ServerTls | null {
-  return (tls ?? tlsFiles) ? new ServerTls(tls ?? {}, tlsFiles) : null;
+export function serverTls(pool: string, { tls, tlsFiles }: ResolvedServerOptions): ServerTls | null {
+  return (tls ?? tlsFiles) ? new ServerTls(pool, tls ?? {}, tlsFiles) : null;
 }
 
 /** What Node does not like in the TLS options of either role. */
 export function tlsProblemsOf({ client, server }: ResolvedOptions): string[] {
-  return [() => client && clientTls(client), () => server && serverTls(server)].flatMap((create) => {
+  return [() => client && clientTls('', client), () => server && serverTls('', server)].flatMap((create) => {
     try {
       create();
       return [];
@@ -222,16 +236,4 @@ function withMinVersion<T extends SecureContextOptions>(tls: T): T {
 
 function contextOf(material: SecureContextOptions): SecureContext {
   return createSecureContext(withMinVersion(material));
-}
-
-function orOptionsError<T>(option: string, attempt: () => T): T {
-  try {
-    return attempt();
-  } catch (cause) {
-    throw optionsError(option, cause as Error);
-  }
-}
-
-function optionsError(option: string, cause: Error): NpwsOptionsError {
-  return new NpwsOptionsError([`${option}: ${cause.message}`], { cause });
 }

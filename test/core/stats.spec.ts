@@ -138,7 +138,7 @@ describe('health', () => {
     rig.pool.addError();
     expect(rig.pool.health().up).toBe(true);
     rig.pool.addError();
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'too many errors' });
+    expect(rig.pool.health()).toEqual({ up: false, reason: '2 errors, more than maxErrors (1)' });
     rig.pool.resetError();
     expect(rig.pool.health().up).toBe(true);
   });

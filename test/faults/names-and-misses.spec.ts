@@ -19,7 +19,7 @@ describe('a source of randomness that always draws the same', () => {
     const { server } = resolveOptions({ server: { listen: { host: '127.0.0.1', port: 0 }, maxCapacity: 10, drainTimeout: 0 } });
     if (!server) throw new Error('no server options');
     const constant = (): number => 7;
-    await using pool: ServerPool<PoolConnection> = new ServerPool('stub', server, createListen(server, null, systemClock, constant), null, systemClock, constant);
+    await using pool: ServerPool<PoolConnection> = new ServerPool('stub', server, createListen(server, null, { pool: 'stub', clock: systemClock, random: constant }), null, systemClock, constant);
     await pool.start();
     const first = await connectNamed(portOf(pool));
     const second = await connectNamed(portOf(pool));

@@ -190,7 +190,7 @@ describe('/health', () => {
     booted.server.addError(new Error('one too many'));
     expect(await healthOf(booted)).toMatchObject({
       code: 503,
-      pools: { status: 'down', server: { errors: 2, reason: 'too many errors' } },
+      pools: { status: 'down', server: { errors: 2, reason: '2 errors, more than maxErrors (1)' } },
     });
     booted.server.resetError();
     expect(await healthOf(booted)).toMatchObject({ code: 200 });

@@ -203,7 +203,7 @@ describe('a role that is not configured', () => {
     for (const pool of [client, server]) {
       const refusal = {
         code: 'ERR_NPWS_NOT_CONFIGURED',
-        message: `${pool.role} pool 'empty' is not configured: pass '${pool.role}' to NpwsModule.forRoot() or forRootAsync()`,
+        message: `${pool.role} pool 'empty': it is not configured: pass '${pool.role}' to NpwsModule.forRoot() or forRootAsync()`,
       };
       await expect(pool.incomingGet()).rejects.toMatchObject(refusal);
       await expect(pool.outgoingGet('00000000')).rejects.toMatchObject(refusal);

@@ -100,7 +100,7 @@ describe('a pool at boot', () => {
       boot({ imports: [NpwsModule.forRoot({ server: { listen: { host: '127.0.0.1', port } } })] }),
     ).rejects.toMatchObject({
       code: 'ERR_NPWS_LISTEN',
-      message: `can't listen on 127.0.0.1:${port}: listen EADDRINUSE: address already in use 127.0.0.1:${port}`,
+      message: `server pool 'default': can't listen on 127.0.0.1:${port}: listen EADDRINUSE: address already in use 127.0.0.1:${port}. Choose another port, or stop what listens there.`,
       cause: { code: 'EADDRINUSE' },
     });
     listener.close();

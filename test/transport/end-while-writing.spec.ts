@@ -19,6 +19,7 @@ function createConnection(): {
   let reader: LinkReader | undefined;
   const connection = new PoolConnection({
     id: '0a0b0c0d',
+    pool: "client pool 'stub'",
     socket: {} as Socket,
     remote: { name: 'nobody', address: undefined, port: undefined },
     clock,

@@ -130,7 +130,7 @@ describe('the version of TLS', () => {
     });
     expect(await failed).toMatchObject({
       code: 'ERR_NPWS_DIAL',
-      message: expect.stringMatching(/^wss:\S+ TLS: tlsv1 alert protocol version$/),
+      message: expect.stringMatching(/ wss:\S+ TLS: tlsv1 alert protocol version\. \S/),
       cause: { code: 'EPROTO' },
     });
     expect(server.errorCount()).toBe(0);

@@ -104,15 +104,15 @@ describe('certificates renewed by updateTls', () => {
   });
 
   it.each<[string, (proper: KeyPair) => object, RegExp]>([
-    ['a key of another certificate', ({ cert }) => ({ key: authority.key, cert }), /^updateTls: .*mismatch/],
-    ['nonsense', () => ({ key: 'nonsense', cert: 'nonsense' }), /^updateTls: cert holds no certificate/],
-    ['an empty key and certificate', () => ({ key: '', cert: '' }), /^updateTls: key is empty/],
-    ['an authority that is none', () => ({ ca: 'nonsense' }), /^updateTls: ca holds no certificate/],
-    ['no authority at all', () => ({ ca: [] }), /^updateTls: ca is empty/],
-    ['half an authority', () => ({ ca: [authority.cert, authority.cert.slice(0, 200)] }), /^updateTls: ca holds a certificate that is broken/],
-    ['versions that leave none', () => ({ maxVersion: 'TLSv1.2' }), /^updateTls: maxVersion TLSv1.2 is below minVersion TLSv1.3/],
-    ['what Node cannot change while it listens', () => ({ requestCert: false }), /^updateTls\.requestCert: unknown option/],
-    ['no object', () => 5 as unknown as object, /^updateTls: expected an object, got 5/],
+    ['a key of another certificate', ({ cert }) => ({ key: authority.key, cert }), /: updateTls: .*mismatch/],
+    ['nonsense', () => ({ key: 'nonsense', cert: 'nonsense' }), /: updateTls: cert holds no certificate/],
+    ['an empty key and certificate', () => ({ key: '', cert: '' }), /: updateTls: key is empty/],
+    ['an authority that is none', () => ({ ca: 'nonsense' }), /: updateTls: ca holds no certificate/],
+    ['no authority at all', () => ({ ca: [] }), /: updateTls: ca is empty/],
+    ['half an authority', () => ({ ca: [authority.cert, authority.cert.slice(0, 200)] }), /: updateTls: ca holds a certificate that is broken/],
+    ['versions that leave none', () => ({ maxVersion: 'TLSv1.2' }), /: updateTls: maxVersion TLSv1.2 is below minVersion TLSv1.3/],
+    ['what Node cannot change while it listens', () => ({ requestCert: false }), /: updateTls\.requestCert: unknown option/],
+    ['no object', () => 5 as unknown as object, /: updateTls: expected an object, got 5/],
   ])('are refused as a whole: %s', async (_, given, message) => {
     await using pair = await mutualPair();
     const { server, client } = pair;
@@ -175,7 +175,9 @@ describe('certificates renewed by updateTls', () => {
     const update = (pool: { updateTls(tls: object): void }) => (): void => {
       pool.updateTls({ key });
     };
-    expect(update(plain)).toThrow("updateTls: server pool 'default' has no TLS: it speaks plain ws");
+    expect(update(plain)).toThrow(
+      "server pool 'default': updateTls: it speaks plain ws, there is no TLS to update",
+    );
     const secureContext = createSecureContext();
     await using client = createClientPool({ address: 'localhost:1', tls: { secureContext } });
     expect(update(client)).toThrow('nothing can be renewed in a `secureContext` of your own');
@@ -250,13 +252,13 @@ describe('certificates from tlsFiles', () => {
     const { ca, ...pair } = files;
     const tlsFiles = ca.length > 0 ? { ...pair, ca } : pair;
     expect(() => createServerPool({ listen: { port: 0 }, tlsFiles })).toThrow(
-      /^server\.tlsFiles: ENOENT.*nowhere\.pem/,
+      /: server\.tlsFiles: ENOENT.*nowhere\.pem/,
     );
   });
 
   it('are checked as those of tls are', async () => {
     const files = await write({ key: (await issue('a')).key, cert: (await issue('b')).cert });
-    expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: files })).toThrow(/^server\.tlsFiles: .*mismatch/);
+    expect(() => createServerPool({ listen: { port: 0 }, tlsFiles: files })).toThrow(/^pool 'default': server\.tlsFiles: .*mismatch/);
   }); // prettier-ignore
 });
 

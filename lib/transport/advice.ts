@@ -1,5 +1,3 @@
-import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
-
 /** What to do about a dial that failed with Node's or OpenSSL's code. */
 const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/^ECONNREFUSED$/, 'Nothing listens there: is the server up, and the port right?'],
@@ -16,6 +14,8 @@ const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'The certificate is for another host: check `address`, or set `tls.servername`.',
   ],
   [/^ERR_NPWS_PIN$/, 'If the server has a new key, add it to `pin`; if not, somebody stands in between.'],
+  [/^ECONNRESET$/, 'The other side hung up: is it an NPWS server, and does it speak TLS as tlsMode says?'],
+  [/^E[MN]FILE$/, 'Too many open files: raise the limit (ulimit -n).'],
   [
     /ALERT_(CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE)$/,
     'The server asks for a certificate that it trusts: pass `tls.cert` and `tls.key`.',
@@ -26,9 +26,12 @@ const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
 ];
 
-/** What to do about a dial whose cause has no code to tell it by. */
-const NO_ANSWER =
+/** What to do about a dial that ran out of time. */
+export const NO_ANSWER =
   'No answer in time: check the route, the firewall, and whether the server speaks TLS as tlsMode says.';
+
+/** What to do about somebody who answers as no NPWS server does. */
+export const NO_PEER = 'Is this an NPWS server?';
 
 /** What to do about a refusal by HTTP status. */
 const BY_STATUS: Readonly<Record<number, string>> = {
@@ -38,12 +41,35 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   503: "The server pool is full or shutting down (or a proxy finds none): raise its `maxCapacity`, or lower the client's.",
 };
 
-/** A hint for the first failed dial of an outage, or an empty string. */
-export function adviceFor(error: NpwsError): string {
-  if (error instanceof NpwsHandshakeError && error.status !== null) {
-    return BY_STATUS[error.status] ?? 'Is this an NPWS server?';
-  }
-  if (error instanceof NpwsDialError && error.cause === undefined) return NO_ANSWER;
-  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return BY_CODE.find(([pattern]) => pattern.test(code))?.[1] ?? '';
+/** What to do about a listener that failed with Node's code. */
+const BY_LISTEN_CODE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Choose another port, or stop what listens there.',
+  EACCES: 'This user may not listen there: ports below 1024 are reserved.',
+  EADDRNOTAVAIL: 'This machine has no such address: check `listen.host`.',
+  ENOTFOUND: 'The name is not known: check `listen.host`.',
+  EMFILE: 'Too many open files: raise the limit (ulimit -n).',
+};
+
+/** What to look at when a dial failed because of `cause`; empty when there is nothing to say. */
+export function adviceOnDial(cause: Error): string {
+  return BY_CODE.find(([pattern]) => pattern.test(codeOf(cause)))?.[1] ?? '';
+}
+
+/** What to look at when a server answered with this status instead of 101. */
+export function adviceOnStatus(status: number): string {
+  return BY_STATUS[status] ?? NO_PEER;
+}
+
+/** What to look at when a pool can't listen because of `cause`; empty when there is nothing to say. */
+export function adviceOnListen(cause: Error): string {
+  return BY_LISTEN_CODE[codeOf(cause)] ?? '';
+}
+
+/** Two sentences as one text; either may be empty. A sentence ends with a full stop. */
+export function sentences(what: string, advice: string): string {
+  return advice === '' ? what : `${what}. ${advice}`;
+}
+
+function codeOf(cause: Error): string {
+  return (cause as NodeJS.ErrnoException).code ?? '';
 }

@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { NpwsDialError, NpwsHandshakeError } from 'nestjs-npws';
-import { adviceFor } from '../../lib/nest/advice.js';
+import {
+  adviceOnDial,
+  adviceOnListen,
+  adviceOnStatus,
+  NO_ANSWER,
+  sentences,
+} from '../../lib/transport/advice.js';
 
-function dialError(code: string): NpwsDialError {
-  return new NpwsDialError('wss://example.com:8443/: …', { cause: Object.assign(new Error(code), { code }) });
+function errorOf(code: string): Error {
+  return Object.assign(new Error(code), { code });
 }
 
 describe('the advice on a failed dial', () => {
@@ -24,9 +29,11 @@ describe('the advice on a failed dial', () => {
     ['ERR_SSL_WRONG_VERSION_NUMBER', /tlsMode and `tls.minVersion`/],
     ['ERR_NPWS_PIN', /add it to `pin`/],
     ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /`tls.cert` and `tls.key`/],
+    ['ECONNRESET', /is it an NPWS server/],
+    ['EMFILE', /ulimit/],
     ['EPROTO', /tlsMode and `tls.minVersion`/],
   ])('of %s says what to look at', (code, advice) => {
-    expect(adviceFor(dialError(code))).toMatch(advice);
+    expect(adviceOnDial(errorOf(code))).toMatch(advice);
   });
 
   it.each([
@@ -37,15 +44,28 @@ describe('the advice on a failed dial', () => {
     [200, /Is this an NPWS server/],
     [301, /Is this an NPWS server/],
   ])('of a refusal with %d says what to look at', (status, advice) => {
-    expect(adviceFor(new NpwsHandshakeError('refused', status))).toMatch(advice);
+    expect(adviceOnStatus(status)).toMatch(advice);
   });
 
   it('on one that got no answer names what may stand in between', () => {
-    expect(adviceFor(new NpwsDialError('timed out'))).toMatch(/firewall/);
+    expect(NO_ANSWER).toMatch(/firewall/);
   });
 
   it('is silent when there is nothing to say', () => {
-    expect(adviceFor(dialError('EMYSTERY'))).toBe('');
-    expect(adviceFor(new NpwsHandshakeError('sent no ID', null))).toBe('');
+    expect(adviceOnDial(errorOf('EMYSTERY'))).toBe('');
+    expect(sentences('what happened', '')).toBe('what happened');
+  });
+});
+
+describe('the advice on a listener', () => {
+  it.each([
+    ['EADDRINUSE', /another port/],
+    ['EACCES', /below 1024/],
+    ['EADDRNOTAVAIL', /`listen.host`/],
+    ['ENOTFOUND', /`listen.host`/],
+    ['EMFILE', /ulimit/],
+    ['EMYSTERY', /^$/],
+  ])('that failed with %s says what to look at', (code, advice) => {
+    expect(adviceOnListen(errorOf(code))).toMatch(advice);
   });
 });

@@ -1,5 +1,5 @@
 export type { ClientPool } from './core/client-pool.js';
-export { CONTROL_ID } from './core/connection-id.js';
+export { CONTROL_ID, type ConnectionId } from './core/connection-id.js';
 export {
   NpwsAbortedError,
   NpwsBadIdError,
@@ -19,12 +19,21 @@ export {
   type PoolSnapshot,
 } from './core/errors.js';
 export type { LinkEnd } from './core/link.js';
-export type { ClientPoolOptions, TlsMode } from './core/client-options.js';
+export type { ClientPoolOptions, ClientTlsOptions, TlsMode } from './core/client-options.js';
 export type { NpwsOptions } from './core/options.js';
 export type { PingMode, PoolOptions } from './core/pool-options.js';
-export type { ServerPoolOptions } from './core/server-options.js';
+export type { ServerPlace, ServerPoolOptions, ServerPoolSettings } from './core/server-options.js';
 export type { Address, Pool } from './core/pool.js';
-export type { PoolEvents } from './core/pool-events.js';
+export type {
+  AdjustEvent,
+  ConnectEvent,
+  DisconnectEvent,
+  ListeningEvent,
+  PoolEvents,
+  RecoverEvent,
+  RejectEvent,
+  TlsUpdateEvent,
+} from './core/pool-events.js';
 export type { ServerPool } from './core/server-pool.js';
 export type { Health, PoolState, PoolStats } from './core/stats.js';
 export type { Wait } from './core/waiters.js';
@@ -32,7 +41,12 @@ export type { TlsFiles, TlsUpdate } from './core/tls-options.js';
 export { createClientPool, type CreatePoolOptions, createServerPool } from './create-pools.js';
 export { ClientPoolService } from './nest/client-pool.service.js';
 export { NpwsModule } from './nest/npws.module.js';
-export type { NpwsModuleExtras, NpwsOptionsFactory } from './nest/npws.module-definition.js';
+export type {
+  NpwsModuleAsyncOptions,
+  NpwsModuleExtras,
+  NpwsModuleOptions,
+  NpwsOptionsFactory,
+} from './nest/npws.module-definition.js';
 export type { PoolService } from './nest/pool.service.js';
 export { ServerPoolService } from './nest/server-pool.service.js';
 export { getClientPoolToken, getServerPoolToken, InjectClientPool, InjectServerPool } from './nest/tokens.js';

@@ -13,7 +13,10 @@ import { readPins, readTlsFiles } from './tls-options.js';
 /** How a client secures its connections. `'2'`, `'1'` and `'0'` are NPWS's names for them. */
 export type TlsMode = 'verified' | 'self-signed' | 'none' | '2' | '1' | '0';
 
-/** The client pool: it dials. */
+/** Node's options for `tls.connect`, without those that the pool sets itself. */
+export type ClientTlsOptions = Omit<ConnectionOptions, (typeof OWN_TLS)[number]>;
+
+/** The client pool: it dials. Times are in milliseconds; what is omitted or 0 takes its default. */
 export interface ClientPoolOptions extends PoolOptions {
   /** The server as 'host:port', '[::1]:8443' for IPv6. */
   readonly address: string;
@@ -23,10 +26,13 @@ export interface ClientPoolOptions extends PoolOptions {
   readonly minInterval?: number;
   /** The longest pause between two rounds of dialling. Default 1,000. */
   readonly maxInterval?: number;
-  /** 'verified' (default) checks the server's certificate, 'self-signed' encrypts without checking it, 'none' is plain ws. */
+  /**
+   * 'verified' (default) checks the server's certificate, 'self-signed' encrypts without checking it, 'none' is plain ws:
+   * then there is no `tls`, `tlsFiles` or `pin`.
+   */
   readonly tlsMode?: TlsMode;
   /** More for Node's `tls.connect`: `ca`, `cert`, `key`, `servername`, `ciphers`, `minVersion` (default TLS 1.3) ... */
-  readonly tls?: ConnectionOptions;
+  readonly tls?: ClientTlsOptions;
   /** The only public keys that the server may show: SHA-256 in base64, see `pinOf()`. It makes 'self-signed' safe. */
   readonly pin?: string | readonly string[];
   /** The path and query of the request. Default '/'. */
@@ -64,6 +70,9 @@ const KNOWN = [
   'maxConcurrentDials', 'maxBackoff', ...POOL_OPTIONS,
 ]; // prettier-ignore
 
+/** What no application decides: `address` and `tlsMode` do. */
+const OWN_TLS = ['host', 'port', 'path', 'socket', 'rejectUnauthorized'] as const;
+
 /** What a `secureContext` of the application's own decides. */
 const SECURE_CONTEXT = ['ca', 'cert', 'key', 'pfx', 'crl', 'ciphers', 'minVersion', 'maxVersion'] as const;
 
@@ -85,12 +94,12 @@ export function readClientOptions(given: unknown, problems: string[]): ResolvedC
     if (tlsMode === 'none' && options.has(name))
       options.problem(name, "nothing, as tlsMode is 'none'", options.value(name));
   }
-  if (tls?.rejectUnauthorized !== undefined) {
-    options.problem(
-      'tls.rejectUnauthorized',
-      "nothing, as tlsMode decides it: 'verified' or 'self-signed'",
-      tls.rejectUnauthorized,
-    );
+  for (const name of OWN_TLS) {
+    const decider =
+      name === 'rejectUnauthorized'
+        ? "tlsMode decides it: 'verified' or 'self-signed'"
+        : '`address` decides it';
+    if (tls?.[name] !== undefined) options.problem(`tls.${name}`, `nothing, as ${decider}`, tls[name]);
   }
   for (const name of tls?.secureContext ? SECURE_CONTEXT : []) {
     if (tls?.[name] !== undefined)

@@ -28,6 +28,7 @@ const STALE_DIAL = 5_000;
  * rules. Three things are better: dials wait for nobody, hunger ends the pause between rounds, failures slow it down.
  */
 export class ClientPool<C> extends Pool<C> {
+  /** This pool dials. */
   readonly role = 'client';
   #capacity: number;
   #interval: number;
@@ -45,6 +46,7 @@ export class ClientPool<C> extends Pool<C> {
   #lastRound: number | undefined;
   #nextRound: { at: number; cancel: Cancel } | undefined;
 
+  /** @internal */
   constructor(
     name: string,
     protected override readonly options: ResolvedClientOptions,

@@ -3,7 +3,10 @@ import type { Random } from './random.js';
 declare const brand: unique symbol;
 
 /** The name that a server gives to a connection: 4 bytes, shown as 8 lower-case hex digits. */
-export type ConnectionId = string & { readonly [brand]: 'ConnectionId' };
+export type ConnectionId = string & {
+  /** No other string is one: see `CONTROL_ID`. */
+  readonly [brand]: 'ConnectionId';
+};
 
 /** The first ID that a server pool issues. By custom both ends take it and use it to talk about the others. */
 export const CONTROL_ID = '00000000' as ConnectionId;

@@ -28,6 +28,7 @@ export function withoutLabel(message: string, label: string): string {
 
 /** Every error that this package makes. `code` is stable, `message` is for people, `cause` is what lay beneath. */
 export abstract class NpwsError extends Error {
+  /** Stable: what to tell errors by. */
   abstract readonly code: NpwsErrorCode;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -38,10 +39,12 @@ export abstract class NpwsError extends Error {
 
 /** Some options can't be used. `problems` names each one: the option, what was given, what is expected. */
 export class NpwsOptionsError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_OPTIONS';
 
   constructor(
     pool: string,
+    /** Each names the option, what was given and what is expected. */
     readonly problems: readonly string[],
     options?: ErrorOptions,
   ) {
@@ -52,6 +55,7 @@ export class NpwsOptionsError extends NpwsError {
 
 /** The ID is not 8 lower-case hex digits. */
 export class NpwsBadIdError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_BAD_ID';
 
   constructor(pool: string, given: unknown) {
@@ -63,9 +67,13 @@ export class NpwsBadIdError extends NpwsError {
 
 /** What a pool looked like when somebody waited in vain. */
 export interface PoolSnapshot {
+  /** Live idle connections. */
   readonly idle: number;
+  /** Connections that applications hold. */
   readonly used: number;
+  /** Gets that wait. */
   readonly waiting: number;
+  /** How many idle connections a client aims at; a server's maximum. */
   readonly capacity: number;
   /** The last failure to dial or to listen, or null when there was none. */
   readonly lastError: Error | null;
@@ -75,12 +83,15 @@ export interface PoolSnapshot {
 
 /** No connection (or no readiness) came in time. `snapshot` tells what the pool looked like. */
 export class NpwsTimeoutError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_TIMEOUT';
 
   constructor(
     pool: string,
     awaited: string,
+    /** How long the wait was, in milliseconds. */
     readonly timeout: number,
+    /** What the pool looked like at its end. */
     readonly snapshot: PoolSnapshot,
     hint: string,
   ) {
@@ -97,6 +108,7 @@ export class NpwsTimeoutError extends NpwsError {
 
 /** The caller's AbortSignal ended the wait; `cause` is the signal's reason. */
 export class NpwsAbortedError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_ABORTED';
 
   constructor(pool: string, awaited: string, reason: unknown) {
@@ -106,6 +118,7 @@ export class NpwsAbortedError extends NpwsError {
 
 /** The pool is closed and hands out nothing more. */
 export class NpwsClosedError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_CLOSED';
 
   constructor(pool: string, what = 'it is closed and hands out nothing more') {
@@ -115,6 +128,7 @@ export class NpwsClosedError extends NpwsError {
 
 /** The pool is shutting down: streams in use may finish, nothing new is handed out. */
 export class NpwsDrainingError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_DRAINING';
 
   constructor(pool: string) {
@@ -124,6 +138,7 @@ export class NpwsDrainingError extends NpwsError {
 
 /** This role of the module was not configured. */
 export class NpwsNotConfiguredError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_NOT_CONFIGURED';
 
   constructor(name: string, role: PoolRole) {
@@ -135,6 +150,7 @@ export class NpwsNotConfiguredError extends NpwsError {
 
 /** As many are waiting as the option `maxWaiters` allows. */
 export class NpwsTooManyWaitersError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_TOO_MANY_WAITERS';
 
   constructor(pool: string, limit: number) {
@@ -144,11 +160,13 @@ export class NpwsTooManyWaitersError extends NpwsError {
 
 /** No way to the server: its name, TCP, TLS or time-out. `cause` is Node's error. */
 export class NpwsDialError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_DIAL';
 }
 
 /** The server was reached but did not become a peer: refused, not a WebSocket, or no proper ID. */
 export class NpwsHandshakeError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_HANDSHAKE';
 
   constructor(
@@ -163,11 +181,13 @@ export class NpwsHandshakeError extends NpwsError {
 
 /** The server pool can't listen. `cause` is Node's error. */
 export class NpwsListenError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_LISTEN';
 }
 
 /** The connection ended, but not by a clean close: bytes may be missing in either direction. */
 export class NpwsTruncatedError extends NpwsError {
+  /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_TRUNCATED';
 
   constructor(

@@ -4,6 +4,7 @@ import type { ConnectionId } from './connection-id.js';
 export interface LinkEnd {
   /** The WebSocket close code; 1006 when there was no close frame. */
   readonly code: number;
+  /** What the peer said of it, or what happened; may be empty. */
   readonly reason: string;
   /** Whether the peer closed in good order (1000 or 1001). */
   readonly clean: boolean;

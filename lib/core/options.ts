@@ -5,7 +5,9 @@ import { readServerOptions, type ResolvedServerOptions, type ServerPoolOptions }
 
 /** What the module's factory returns: one role or both. */
 export interface NpwsOptions {
+  /** Makes the module's client pool. */
   readonly client?: ClientPoolOptions;
+  /** Makes the module's server pool. */
   readonly server?: ServerPoolOptions;
 }
 

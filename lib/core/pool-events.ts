@@ -1,30 +1,86 @@
 import type { NpwsError, NpwsListenError } from './errors.js';
 import type { LinkEnd } from './link.js';
 
+/** Where a server listens, and for whom. */
+export interface ListeningEvent {
+  /** What clients dial, such as 'wss://127.0.0.1:8443'. */
+  readonly url: string;
+  /** How many connections may be idle. */
+  readonly maxCapacity: number;
+  /** Who may come; empty lets in all. */
+  readonly clientIP: readonly string[];
+}
+
+/** A connection of a pool. */
+export interface ConnectEvent {
+  /** Its ID: for listeners that follow one connection, no metric label. */
+  readonly id: string;
+  /** 'host:port' of the other end. */
+  readonly peer: string;
+}
+
+/** A connection that ended, and how. */
+export interface DisconnectEvent extends ConnectEvent, LinkEnd {
+  /** Whether an application held it. */
+  readonly used: boolean;
+}
+
+/** The end of an outage. */
+export interface RecoverEvent {
+  /** Milliseconds since the first failed dial. */
+  readonly after: number;
+  /** How many dials failed. */
+  readonly tries: number;
+}
+
+/** Somebody who was refused before the upgrade. */
+export interface RejectEvent {
+  /** The HTTP status of the answer; 0 when there was none, as in a TLS hand-shake. */
+  readonly status: number;
+  /** Why, in a few words. */
+  readonly reason: string;
+  /** 'host:port' of the stranger. */
+  readonly peer: string;
+}
+
+/** What the manager aims at from here on. */
+export interface AdjustEvent {
+  /** How many connections are kept idle. */
+  readonly capacity: number;
+  /** Milliseconds between two rounds of dialling. */
+  readonly interval: number;
+}
+
+/** Who renewed certificates. */
+export interface TlsUpdateEvent {
+  /** A call of `updateTls()`, or the files of `tlsFiles`, which have changed. */
+  readonly by: 'updateTls' | 'tlsFiles';
+}
+
 /** What a pool tells its listeners: event names and their arguments. None is named 'error', so none can crash. */
 export interface PoolEvents {
   /** Something odd: about the options, told when the pool starts, or about certificate files that can't be used. */
   warning: [message: string];
-  /** A server listens. `url` is what clients dial; an empty `clientIP` lets in all. */
-  listening: [{ url: string; maxCapacity: number; clientIP: readonly string[] }];
-  /** A connection was set up and named. `id` is for listeners that follow one connection; it is no metric label. */
-  connect: [{ id: string; peer: string }];
-  /** A connection is gone; `used` tells whether an application held it. */
-  disconnect: [{ id: string; peer: string; used: boolean } & LinkEnd];
+  /** A server listens. */
+  listening: [ListeningEvent];
+  /** A connection was set up and named. */
+  connect: [ConnectEvent];
+  /** A connection is gone. */
+  disconnect: [DisconnectEvent];
   /** A dial failed. */
   dialError: [error: NpwsError];
   /** The first failed dial since things went well. */
   outage: [error: NpwsError];
-  /** A dial succeeded again: how long after the first failure (ms) and how many failed. */
-  recover: [{ after: number; tries: number }];
+  /** A dial succeeded again. */
+  recover: [RecoverEvent];
   /** A server refused somebody before the upgrade. */
-  reject: [{ status: number; reason: string; peer: string }];
+  reject: [RejectEvent];
   /** The listener failed. */
   listenError: [error: NpwsListenError];
-  /** Capacity or interval (ms) were adjusted to demand. */
-  adjust: [{ capacity: number; interval: number }];
-  /** New connections use other certificates from here on: by `updateTls()`, or as the files of `tlsFiles` have changed. */
-  tlsUpdate: [{ by: 'updateTls' | 'tlsFiles' }];
+  /** Capacity or interval were adjusted to demand. */
+  adjust: [AdjustEvent];
+  /** New connections use other certificates from here on. */
+  tlsUpdate: [TlsUpdateEvent];
   /** The application counted an error. */
   errorAdded: [error: Error | null];
   /** The shutdown began. */

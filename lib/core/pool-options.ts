@@ -26,10 +26,10 @@ export interface PoolOptions {
   readonly drainTimeout?: number;
   /** Health is down when `errorCount()` exceeds this; 0 tolerates none. Default: no limit. */
   readonly maxErrors?: number;
+  /** PEM files for `key`, `cert` and `ca` instead of `tls`; they are watched, so that certificates can be renewed. */
+  readonly tlsFiles?: TlsFiles;
   /** Whether the Nest module starts the pool at boot. Default true. */
   readonly autoStart?: boolean;
-  /** Files for `key`, `cert` and `ca` instead of `tls`; they are watched, so that certificates can be renewed. */
-  readonly tlsFiles?: TlsFiles;
 }
 
 /** What both roles take, with every default filled in. */

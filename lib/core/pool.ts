@@ -28,7 +28,9 @@ import { type CheckedWait, parseWait, type Wait, Waiter, type WaitErrors, Waiter
 
 /** A host (name or address, without brackets) and a port. */
 export interface Address {
+  /** A name or an address, IPv6 without brackets. */
   readonly host: string;
+  /** From 1 to 65,535. */
   readonly port: number;
 }
 
@@ -37,6 +39,7 @@ export interface Address {
  * gets to hold.
  */
 export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncDisposable {
+  /** Whether the pool dials or listens. */
   abstract readonly role: PoolRole;
   /** The pool's numbers: at once, then after each change, at most ten times a second, until the pool closes. */
   readonly stats$: Observable<PoolStats>;
@@ -54,7 +57,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   #rejected = 0;
   #closing: Promise<void> | undefined;
 
+  /** @internal */
   constructor(
+    /** The pool's name in logs, errors and `stats()`. */
     readonly name: string,
     protected readonly options: ResolvedClientOptions | ResolvedServerOptions,
     /** Null for plain ws. */
@@ -158,6 +163,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     return this.#errors;
   }
 
+  /** Sets `errorCount()` to 0. */
   resetError(): void {
     this.#errors = 0;
     this.tell('change');
@@ -214,6 +220,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     return this.#closing;
   }
 
+  /** `await using` closes the pool. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

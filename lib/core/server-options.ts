@@ -11,12 +11,31 @@ import {
 } from './pool-options.js';
 import { readTlsFiles, type ResolvedTlsFiles } from './tls-options.js';
 
-/** The server pool: it listens. Give `listen` or `listener`. */
-export interface ServerPoolOptions extends PoolOptions {
-  /** Where to listen. Port 0 takes a free one. */
-  readonly listen?: { readonly host?: string; readonly port: number };
-  /** A `net.Server` of your own instead; `close()` closes it. */
-  readonly listener?: Server;
+/** Where a server pool listens. */
+export type ServerPlace =
+  | {
+      /** Where to listen. */
+      readonly listen: {
+        /** A name or an address of this machine. Default: all addresses, IPv6 and IPv4. */
+        readonly host?: string;
+        /** The port; 0 takes a free one, see `address()`. */
+        readonly port: number;
+      };
+      /** Not beside `listen`. */
+      readonly listener?: never;
+    }
+  | {
+      /** A `net.Server` of your own; `close()` closes it. */
+      readonly listener: Server;
+      /** Not beside `listener`. */
+      readonly listen?: never;
+    };
+
+/** The server pool: it listens. Times are in milliseconds; what is omitted or 0 takes its default. */
+export type ServerPoolOptions = ServerPoolSettings & ServerPlace;
+
+/** What a server pool takes besides its place. */
+export interface ServerPoolSettings extends PoolOptions {
   /** For Node's `tls.createServer`: `key` and `cert` ... Without it the pool speaks plain ws. TLS 1.3 unless `minVersion` says otherwise. */
   readonly tls?: TlsOptions;
   /** Addresses or CIDR ranges that may connect; '' or omitted lets in all. */

@@ -44,6 +44,7 @@ export type Listen<C> = (gate: Gate<C>) => Promise<Listening>;
 
 /** The server's side: lets connections in, up to its maximum of idle ones, and names them. */
 export class ServerPool<C> extends Pool<C> {
+  /** This pool listens. */
   readonly role = 'server';
   readonly #issuer: IdIssuer;
   /** The IDs of all live connections, those in use and those being set up included (I5). */
@@ -52,6 +53,7 @@ export class ServerPool<C> extends Pool<C> {
   #starting: Promise<void> | undefined;
   #listening: Listening | undefined;
 
+  /** @internal */
   constructor(
     name: string,
     protected override readonly options: ResolvedServerOptions,

@@ -15,6 +15,7 @@ export interface Failure {
 
 /** Whether a pool is fit to serve. */
 export interface Health {
+  /** Whether it is. */
   readonly up: boolean;
   /** Why it is not, or null. */
   readonly reason: string | null;
@@ -22,8 +23,11 @@ export interface Health {
 
 /** A pool's numbers at one moment. */
 export interface PoolStats {
+  /** Whether the pool dials or listens. */
   readonly role: PoolRole;
+  /** The pool's name. */
   readonly name: string;
+  /** Where it is in its life. */
   readonly state: PoolState;
   /** Live idle connections. */
   readonly active: number;
@@ -37,7 +41,9 @@ export interface PoolStats {
   readonly waiting: number;
   /** How many idle connections a client aims at; a server's maximum. */
   readonly capacity: number;
+  /** The least that `capacity` may be. */
   readonly minCapacity: number;
+  /** The most that `capacity` may be. */
   readonly maxCapacity: number;
   /** Milliseconds between two rounds of dialling; 0 for a server. */
   readonly interval: number;
@@ -49,10 +55,13 @@ export interface PoolStats {
   readonly rejected: number;
   /** Connections that died while idle. */
   readonly evicted: number;
-  /** The last failure to dial (client) or listen (server); `age` in milliseconds. */
+  /** The last failure to dial (client) or listen (server), or null. */
   readonly lastDialError: {
+    /** The code of the error. */
     readonly code: NpwsErrorCode;
+    /** What happened, and what to look at. */
     readonly message: string;
+    /** How long ago, in milliseconds. */
     readonly age: number;
   } | null;
 }

@@ -6,16 +6,27 @@ import { OptionReader } from './option-reader.js';
  * PEM files that certificates are read from: at once, and again every `interval`. When they have changed, new
  * connections use what they hold; those that are open go on.
  */
-export interface TlsFiles {
-  /** The private key. */
-  readonly key?: string;
-  /** Its certificate, with intermediate ones behind it. */
-  readonly cert?: string;
-  /** The authorities to trust. */
-  readonly ca?: string | readonly string[];
+export type TlsFiles = (
+  | {
+      /** The path of the private key. */
+      readonly key: string;
+      /** The path of its certificate, with intermediate ones behind it. */
+      readonly cert: string;
+      /** The paths of the authorities to trust. */
+      readonly ca?: string | readonly string[];
+    }
+  | {
+      /** Not without `cert`. */
+      readonly key?: never;
+      /** Not without `key`. */
+      readonly cert?: never;
+      /** The paths of the authorities to trust. */
+      readonly ca: string | readonly string[];
+    }
+) & {
   /** Milliseconds between two looks, at least 100; 0 reads them once. Default 10,000. */
   readonly interval?: number;
-}
+};
 
 /** `TlsFiles` with every default filled in. */
 export interface ResolvedTlsFiles {

@@ -7,7 +7,14 @@ import { describe, NpwsOptionsError } from './errors.js';
  * How long a caller waits: milliseconds, or those and a signal to give up by.
  * 0 takes only what is there, Infinity waits without limit.
  */
-export type Wait = number | { readonly timeout?: number; readonly signal?: AbortSignal };
+export type Wait =
+  | number
+  | {
+      /** Milliseconds. Default: the pool's `acquireTimeout`. */
+      readonly timeout?: number;
+      /** Ends the wait when it is aborted. */
+      readonly signal?: AbortSignal;
+    };
 
 /** A wait whose fields have been checked. */
 export interface CheckedWait {

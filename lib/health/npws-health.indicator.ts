@@ -6,11 +6,17 @@ import type { PoolService } from '../nest/pool.service.js';
 
 /** What a check tells of one role. */
 export interface RoleHealth extends Record<string, unknown> {
+  /** 'client' or 'server'. */
   role: string;
+  /** 'new', 'running', 'draining' or 'closed'. */
   state: string;
+  /** Live idle connections. */
   active: number;
+  /** How many idle connections a client aims at; a server's maximum. */
   capacity: number;
+  /** Milliseconds between two rounds of dialling; 0 for a server. */
   interval: number;
+  /** As `errorCount()`. */
   errors: number;
   /** Why this role is down, or null. */
   reason: string | null;

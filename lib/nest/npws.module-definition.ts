@@ -1,4 +1,9 @@
-import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
+import {
+  type ConfigurableModuleAsyncOptions,
+  ConfigurableModuleBuilder,
+  type DynamicModule,
+  type Provider,
+} from '@nestjs/common';
 import { DEFAULT_NAME, type NpwsOptions, type ResolvedOptions } from '../core/options.js';
 import { buildClientPool, buildServerPool, checkOptions } from '../create-pools.js';
 import { ClientPoolService } from './client-pool.service.js';
@@ -13,19 +18,31 @@ export interface NpwsModuleExtras {
   isGlobal?: boolean;
 }
 
+/** What `NpwsModule.forRoot` takes. */
+export interface NpwsModuleOptions extends NpwsOptions, NpwsModuleExtras {}
+
+/**
+ * What `NpwsModule.forRootAsync` takes: a factory (`useFactory`, `useClass` or `useExisting`) of `{ client?, server? }`.
+ * Annotate what it returns (`: NpwsOptions`), and the compiler finds a misspelt option too.
+ */
+export interface NpwsModuleAsyncOptions
+  extends ConfigurableModuleAsyncOptions<NpwsOptions, 'createNpwsOptions'>, NpwsModuleExtras {}
+
 /** What a class passed as `useClass` or `useExisting` has to implement. */
 export interface NpwsOptionsFactory {
+  /** Returns the options, now or later. Called once, at boot. */
   createNpwsOptions(): NpwsOptions | Promise<NpwsOptions>;
 }
 
 const RESOLVED_OPTIONS = Symbol('NPWS_RESOLVED_OPTIONS');
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<NpwsOptions>({ moduleName: 'Npws' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createNpwsOptions')
-    .setExtras<NpwsModuleExtras>({ name: DEFAULT_NAME, isGlobal: false }, addPools)
-    .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<NpwsOptions>({
+  moduleName: 'Npws',
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createNpwsOptions')
+  .setExtras<NpwsModuleExtras>({ name: DEFAULT_NAME, isGlobal: false }, addPools)
+  .build();
 
 function addPools(
   definition: DynamicModule,

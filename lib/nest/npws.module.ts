@@ -1,8 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import {
-  type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
-  type OPTIONS_TYPE,
+  type NpwsModuleAsyncOptions,
+  type NpwsModuleOptions,
 } from './npws.module-definition.js';
 
 /**
@@ -12,12 +12,12 @@ import {
 @Module({})
 export class NpwsModule extends ConfigurableModuleClass {
   /** Registers the pools with options known now. A mistake in them fails the boot with `NpwsOptionsError`. */
-  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+  static override forRoot(options: NpwsModuleOptions): DynamicModule {
     return super.forRoot(options);
   }
 
-  /** Registers the pools with options from a factory (`useFactory`, `useClass` or `useExisting`): `{ client?, server? }`. */
-  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+  /** Registers the pools with options from a factory: `{ client?, server? }`. A mistake in them fails the boot. */
+  static override forRootAsync(options: NpwsModuleAsyncOptions): DynamicModule {
     return super.forRootAsync(options);
   }
 }

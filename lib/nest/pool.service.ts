@@ -24,6 +24,7 @@ export abstract class PoolService
   constructor(
     /** The module's name for this pool. */
     readonly name: string,
+    /** Whether the pool dials or listens. */
     readonly role: PoolRole,
     private readonly pool: Pool<PoolConnection> | null,
     private readonly autoStart: boolean,
@@ -118,6 +119,7 @@ export abstract class PoolService
     return this.pool?.close() ?? Promise.resolve();
   }
 
+  /** `await using` closes the pool. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -155,14 +157,17 @@ export abstract class PoolService
     return this;
   }
 
+  /** Nest calls it at boot: starts the pool, unless `autoStart` is false. */
   async onModuleInit(): Promise<void> {
     if (this.autoStart) await this.start();
   }
 
+  /** Nest calls it when the application begins to stop: drains the pool. */
   onModuleDestroy(): void {
     this.pool?.drain();
   }
 
+  /** Nest calls it before the HTTP server closes: closes the pool. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.close();
   }

@@ -3,7 +3,7 @@ import type { ClientPoolOptions, ResolvedClientOptions } from '../core/client-op
 import type { ClientPool } from '../core/client-pool.js';
 import type { Clock } from '../core/clock.js';
 import { DEFAULT_NAME } from '../core/options.js';
-import type { ResolvedServerOptions, ServerPoolOptions } from '../core/server-options.js';
+import type { ResolvedServerOptions, ServerPoolSettings } from '../core/server-options.js';
 import type { ServerPool } from '../core/server-pool.js';
 import { buildClientPool, buildServerPool, checkOptions } from '../create-pools.js';
 import type { PoolConnection } from '../transport/connection.js';
@@ -17,9 +17,9 @@ export interface MemoryPoolsOptions {
   /** The name of both pools. Default 'default'. */
   readonly name?: string;
   /** Options of the client pool. Its address and TLS are given: there is no socket. */
-  readonly client?: Omit<Partial<ClientPoolOptions>, 'address' | 'tls' | 'tlsMode' | 'tlsFiles' | 'pin'>;
+  readonly client?: Omit<ClientPoolOptions, 'address' | 'tls' | 'tlsMode' | 'tlsFiles' | 'pin'>;
   /** Options of the server pool. Its listener is given, and there is no TLS. */
-  readonly server?: Omit<ServerPoolOptions, 'listen' | 'listener' | 'tls' | 'tlsFiles'>;
+  readonly server?: Omit<ServerPoolSettings, 'tls' | 'tlsFiles'>;
   /** The time of both pools: a `FakeClock`, to move it by hand. Default: the real one. */
   readonly clock?: Clock;
   /** What joins them: one of your own, to have it fail. */
@@ -28,7 +28,9 @@ export interface MemoryPoolsOptions {
 
 /** A client pool and a server pool that are joined in memory. */
 export interface MemoryPools {
+  /** The one that dials. */
   readonly client: ClientPool<PoolConnection>;
+  /** The one that is dialled. */
   readonly server: ServerPool<PoolConnection>;
 }
 

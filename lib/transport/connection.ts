@@ -69,7 +69,9 @@ export class PoolConnection extends Duplex {
   readonly remoteAddress: string | undefined;
   /** The peer's port; undefined behind a trusted proxy, which does not tell it. */
   readonly remotePort: number | undefined;
+  /** The address of this end. */
   readonly localAddress: string | undefined;
+  /** The port of this end. */
   readonly localPort: number | undefined;
   /** The version of the protocol between the two peers. Under 1, `end()` gives up the answer. */
   readonly protocol = 1;
@@ -192,15 +194,18 @@ export class PoolConnection extends Duplex {
     return super.read(size);
   }
 
+  /** @internal */
   override _read(): void {
     if (this.#unread.length === 0) this.#link.resume();
   }
 
+  /** @internal */
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     this.#outgoing.add(chunk);
     this.#transmit(callback);
   }
 
+  /** @internal */
   override _writev(
     chunks: { chunk: Buffer; encoding: BufferEncoding }[],
     callback: (error?: Error | null) => void,
@@ -209,11 +214,13 @@ export class PoolConnection extends Duplex {
     this.#transmit(callback);
   }
 
+  /** @internal */
   override _final(callback: () => void): void {
     this.#link.finish();
     callback();
   }
 
+  /** @internal */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#timer?.();
     this.#verdict?.();

@@ -29,6 +29,7 @@ const MIN_VERSION = 'TLSv1.3';
 export interface TlsState {
   /** Such as 'TLSv1.3'. */
   readonly protocol: string | null;
+  /** As `tls.TLSSocket.getCipher()` tells it. */
   readonly cipher: CipherNameAndProtocol;
   /** Whether the peer's certificate was checked and found good. */
   readonly authorized: boolean;

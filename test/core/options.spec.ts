@@ -120,6 +120,8 @@ describe('client options', () => {
     ['headers', { 'Sec-WebSocket-Protocol': 'x' }, 'client.headers.Sec-WebSocket-Protocol'],
     ['tls', 'cert', 'client.tls: expected options for tls.connect, got "cert"'],
     ['tls', { rejectUnauthorized: false }, 'client.tls.rejectUnauthorized'],
+    ['tls', { host: 'elsewhere' }, 'client.tls.host'],
+    ['tls', { path: '/run/pool.sock' }, 'client.tls.path'],
     ['maxCapcity', 5, 'client.maxCapcity: unknown option'],
   ])('refuse %s: %p', (name, value, problem) => {
     const problems = problemsOf(client({ [name]: value }));

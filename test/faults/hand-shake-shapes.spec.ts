@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import type { ClientPoolOptions, NpwsError, ServerPoolOptions } from 'nestjs-npws';
+import type { ClientPoolOptions, NpwsError, ServerPoolSettings } from 'nestjs-npws';
 import { frameOf } from '../support/raw-frames.js';
 import { createRawServerPool, portOf, startServer } from '../support/raw-joined.js';
 import { connectNamed, connectRaw, type RawPeer, switching, upgradeRequest } from '../support/raw-peer.js';
@@ -9,7 +9,7 @@ import { connectNamed, connectRaw, type RawPeer, switching, upgradeRequest } fro
 const EVIL = 'Origin: https://evil.example';
 const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `X${i}: y`);
 
-const REQUESTS: [string, number, string, Partial<ServerPoolOptions>][] = [
+const REQUESTS: [string, number, string, ServerPoolSettings][] = [
   ['HTTP/1.0', 426, upgradeRequest([], 'GET / HTTP/1.0').replace('Connection: Upgrade', 'Connection: close'), {}],
   ['HTTP/4.2', 400, upgradeRequest([], 'GET / HTTP/4.2'), {}],
   ["HTTP/2's own beginning", 400, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', {}],

@@ -2,7 +2,7 @@ import {
   type ClientPoolOptions,
   createClientPool,
   createServerPool,
-  type ServerPoolOptions,
+  type ServerPoolSettings,
 } from 'nestjs-npws';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { type Pair, until } from '../support/pair.js';
@@ -16,7 +16,7 @@ export interface Way extends Pair {
 }
 
 interface WaysOptions extends Pick<ProxySettings, 'idle' | 'edit'> {
-  server?: Partial<ServerPoolOptions>;
+  server?: ServerPoolSettings;
   client?: Partial<ClientPoolOptions>;
 }
 

@@ -9,7 +9,7 @@ import {
   type PoolConnection,
   type PoolEvents,
   type ServerPool,
-  type ServerPoolOptions,
+  type ServerPoolSettings,
 } from 'nestjs-npws';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { until } from '../support/pair.js';
@@ -89,7 +89,7 @@ afterAll(async () => {
 describeWith('curl')('curl', () => {
   describe.each(['http', 'https'])('over %s', (scheme) => {
     const isSecure = scheme === 'https';
-    const tls = (): Partial<ServerPoolOptions> => (isSecure ? { tls: certificate } : {});
+    const tls = (): ServerPoolSettings => (isSecure ? { tls: certificate } : {});
     const ask = (pool: ServerPool<PoolConnection>, ...args: string[]): Promise<Outcome> =>
       run('curl', [
         ...['--silent', '--show-error', '--http1.1', '--cacert', authority, '--noproxy', '*', '--max-time', '8'],
@@ -98,7 +98,7 @@ describeWith('curl')('curl', () => {
       ]); // prettier-ignore
     const withStatus = ['--write-out', ' %{http_code}'];
 
-    it.each<[string, string[], Partial<ServerPoolOptions>, number, string]>([
+    it.each<[string, string[], ServerPoolSettings, number, string]>([
       ['without Upgrade', [], {}, 426, 'upgrade required'],
       ['with a POST', ['--data', 'x=1'], {}, 405, 'method not allowed'],
       ['for another path', upgrade(), { path: '/' }, 404, 'not found'],

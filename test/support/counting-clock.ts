@@ -3,7 +3,7 @@ import type {
   ClientPoolOptions,
   PoolConnection,
   ServerPool,
-  ServerPoolOptions,
+  ServerPoolSettings,
 } from 'nestjs-npws';
 import { type Cancel, type Clock, systemClock } from '../../lib/core/clock.js';
 import { resolveOptions } from '../../lib/core/options.js';
@@ -42,7 +42,7 @@ interface Counted<P> {
 
 /** A server pool on plain ws and a free port, and its clock. */
 export function createCountedServerPool(
-  options: Partial<ServerPoolOptions> = {},
+  options: ServerPoolSettings = {},
 ): Counted<ServerPool<PoolConnection>> {
   const clock = new CountingClock();
   const { server } = resolveOptions({

@@ -5,7 +5,7 @@ import {
   createServerPool,
   type PoolConnection,
   type ServerPool,
-  type ServerPoolOptions,
+  type ServerPoolSettings,
 } from 'nestjs-npws';
 import { createCertificate } from './certificates.js';
 
@@ -16,7 +16,7 @@ export interface Pair extends AsyncDisposable {
 }
 
 interface PairOptions {
-  server?: Partial<ServerPoolOptions>;
+  server?: ServerPoolSettings;
   client?: Partial<ClientPoolOptions>;
   /** Encrypts with a self-signed certificate. Default false: plain ws. */
   tls?: boolean;

@@ -1,4 +1,5 @@
-import type { ClientPoolOptions, PoolConnection, ServerPoolOptions } from 'nestjs-npws';
+import type { Server } from 'node:net';
+import type { ClientPoolOptions, PoolConnection, ServerPoolSettings } from 'nestjs-npws';
 import { type ClientPool, createClientPool, createServerPool, type ServerPool } from 'nestjs-npws';
 import { connectNamed, type RawPeer, RawServer } from './raw-peer.js';
 import { createPair, type Pair, takeBoth, until } from './pair.js';
@@ -12,7 +13,7 @@ export interface Joined extends AsyncDisposable {
 
 interface JoinedOptions {
   tls?: boolean;
-  server?: Partial<ServerPoolOptions>;
+  server?: ServerPoolSettings;
   client?: Partial<ClientPoolOptions>;
 }
 
@@ -38,12 +39,20 @@ export async function createJoined(options: JoinedOptions = {}): Promise<Joined>
   };
 }
 
+/** Server options with a place or without: a free port of this machine. */
+export interface ServerOverrides extends ServerPoolSettings {
+  listen?: { host?: string; port: number };
+  listener?: Server;
+}
+
 /** A server pool that listens on a free port and cuts what is in use when it closes. */
-export async function startServer(
-  options: Partial<ServerPoolOptions> = {},
-): Promise<ServerPool<PoolConnection>> {
-  const listen = options.listener ? {} : { listen: { host: '127.0.0.1', port: 0 } };
-  const pool = createServerPool({ ...listen, maxCapacity: 10, drainTimeout: 0, ...options });
+export async function startServer({
+  listen = { host: '127.0.0.1', port: 0 },
+  listener,
+  ...options
+}: ServerOverrides = {}): Promise<ServerPool<PoolConnection>> {
+  const place = listener ? { listener } : { listen };
+  const pool = createServerPool({ maxCapacity: 10, drainTimeout: 0, ...options, ...place });
   await pool.start();
   return pool;
 }
@@ -61,7 +70,7 @@ export interface RawJoined extends AsyncDisposable {
 }
 
 /** A server pool with one raw client, its connection taken. */
-export async function createRawClient(options: Partial<ServerPoolOptions> = {}): Promise<RawJoined> {
+export async function createRawClient(options: ServerOverrides = {}): Promise<RawJoined> {
   const pool = await startServer(options);
   const { peer, id } = await connectNamed(portOf(pool), { tls: options.tls !== undefined });
   const connection = await pool.outgoingGet(id);

@@ -5,7 +5,7 @@ import { type NpwsError, NpwsDialError, NpwsHandshakeError } from '../../lib/cor
 import type { Link, LinkEnd, LinkKeeper } from '../../lib/core/link.js';
 import { type ClientPoolOptions } from '../../lib/core/client-options.js';
 import { resolveOptions } from '../../lib/core/options.js';
-import { type ServerPoolOptions } from '../../lib/core/server-options.js';
+import { type ServerPoolSettings } from '../../lib/core/server-options.js';
 import type { Random } from '../../lib/core/random.js';
 import { type Gate, ServerPool, type Slot } from '../../lib/core/server-pool.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
@@ -161,7 +161,7 @@ export class ServerRig {
 
   constructor(
     readonly clock: FakeClock,
-    options: Partial<ServerPoolOptions> = {},
+    options: ServerPoolSettings = {},
     random: Random = () => 0x8000_0000,
     private readonly bind: () => Promise<void> = () => Promise.resolve(),
   ) {

@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import type { ServerPoolOptions } from 'nestjs-npws';
+import type { ServerPoolSettings } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
-import { portOf, startServer } from '../support/raw-joined.js';
+import { portOf, type ServerOverrides, startServer } from '../support/raw-joined.js';
 import { connectNamed, connectRaw, upgradeRequest } from '../support/raw-peer.js';
 
 const NOBODY = '10.9.8.7';
 const POST = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
 const PLAIN_GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 
-const REFUSALS: [string, number, string, Partial<ServerPoolOptions>][] = [
+const REFUSALS: [string, number, string, ServerPoolSettings][] = [
   ['a wrong address', 403, upgradeRequest(), { clientIP: NOBODY }],
   ['a wrong address that asks for CONNECT', 403, 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n', { clientIP: NOBODY }],
   ['a wrong address without upgrade', 403, PLAIN_GET, { clientIP: NOBODY }],
@@ -46,7 +46,7 @@ describe.each([false, true])('a stranger is told (tls: %s)', (tls) => {
 });
 
 describe('who is let in', () => {
-  it.each<[string, Partial<ServerPoolOptions>, string]>([
+  it.each<[string, ServerOverrides, string]>([
     ['an allowed Origin', { allowedOrigins: ['https://a.example', 'https://b.example'] }, upgradeRequest(['Origin: https://b.example'])],
     ['any path', {}, upgradeRequest([], 'GET /what/ever?q=1 HTTP/1.1')],
     ['the path with a query', { path: '/tunnel' }, upgradeRequest([], 'GET /tunnel?q=1 HTTP/1.1')],

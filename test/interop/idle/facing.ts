@@ -8,7 +8,7 @@ import {
   createServerPool,
   type PoolConnection,
   type ServerPool,
-  type ServerPoolOptions,
+  type ServerPoolSettings,
 } from 'nestjs-npws';
 import { createCertificate } from '../../support/certificates.js';
 import { GoPeer } from '../driver.js';
@@ -22,7 +22,7 @@ interface FacingOptions {
   /** How many connections are idle. */
   count: number;
   /** What our pool's options are beyond that. */
-  ours?: Partial<ClientPoolOptions & ServerPoolOptions>;
+  ours?: Partial<ClientPoolOptions & ServerPoolSettings>;
   /** What stands before the peer's command, and the addresses of both ends. Default: this machine. */
   network?: { prefix: string[]; here: string; there: string };
 }

@@ -3,15 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { cpus } from 'node:os';
-import { createServer } from 'node:tls';
+import { connect as connectTls, createServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createServerPool } from 'nestjs-npws';
+import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
 import { createPair, takeBoth, until } from '../support/pair.js';
 import { receive, send, type Work } from './stream-work.js';
 
-// npm run bench: the figures that matter, on loopback and real sockets. Compare ratios, not times: machines differ.
+// npm run bench [-- take handShakes ...]: the figures that matter, on loopback and real sockets. Compare ratios, not
+// times: machines differ.
 
 const RUNS = 5;
 const MEBIBYTE = 2 ** 20;
@@ -54,6 +55,73 @@ async function handOver(): Promise<void> {
   report(
     'ID landed -> waiting outgoingGet returns, p50 and p99',
     `${ms(quantile(waits, 0.5))}, ${ms(quantile(waits, 0.99))}`,
+  );
+}
+
+/** Taking connections that are there: any, and each by its ID. */
+async function take(): Promise<void> {
+  const idle = 1_000;
+  const capacity = { minCapacity: idle, maxCapacity: idle };
+  const times: number[][] = [[], []];
+  for (let run = 0; run < RUNS; run++) {
+    await using pair = await createPair({
+      tls: true,
+      server: { maxCapacity: idle, drainTimeout: 0 },
+      client: { ...capacity, drainTimeout: 0 },
+    });
+    const ids: string[] = [];
+    const start = performance.now();
+    for (let taken = 0; taken < idle; taken++) ids.push((await pair.server.incomingGet()).id);
+    const between = performance.now();
+    for (const id of ids) await pair.client.outgoingGet(id);
+    times[0]?.push((between - start) / idle);
+    times[1]?.push((performance.now() - between) / idle);
+  }
+  const [any = [], named = []] = times;
+  report(
+    `take one of ${idle} idle: incomingGet, outgoingGet by ID`,
+    `${ms(quantile(any, 0.5))}, ${ms(quantile(named, 0.5))}`,
+  );
+}
+
+/** What a connection costs before it is of use, both ends in this process. */
+async function handShakes(): Promise<void> {
+  const { key, cert } = await createCertificate();
+  await using server = createServerPool({
+    listen: { host: '127.0.0.1', port: 0 },
+    tls: { key, cert },
+    maxCapacity: 100,
+  });
+  await server.start();
+  const { port = 0 } = server.address() ?? {};
+  const tcp = async (): Promise<void> => {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+  };
+  const tls = async (): Promise<void> => {
+    const socket = connectTls({ port, host: '127.0.0.1', ca: cert, minVersion: 'TLSv1.3' });
+    await once(socket, 'secureConnect');
+    socket.destroy();
+  };
+  const pool = async (): Promise<void> => {
+    await using client = createClientPool({ address: `127.0.0.1:${port}`, tls: { ca: cert } });
+    await client.start();
+    await client.whenReady();
+  };
+  const times = new Map<string, number[]>();
+  for (let run = 0; run < 200; run++) {
+    for (const [name, open] of Object.entries({ tcp, tls, pool })) {
+      const start = performance.now();
+      await open();
+      const list = times.get(name) ?? [];
+      times.set(name, [...list, performance.now() - start]);
+    }
+  }
+  const median = (name: string): string => ms(quantile(times.get(name) ?? [], 0.5));
+  report(
+    'hand-shake, median: TCP, TLS 1.3, a pool to its first connection',
+    `${median('tcp')}, ${median('tls')}, ${median('pool')}`,
   );
 }
 
@@ -243,4 +311,8 @@ async function rawRun(
 }
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}\n`);
-for (const measure of [handOver, refill, memory, closing, flood, throughput]) await measure();
+const measures = { take, handShakes, handOver, refill, memory, closing, flood, throughput };
+const only = process.argv.slice(2);
+for (const [name, measure] of Object.entries(measures)) {
+  if (only.length === 0 || only.includes(name)) await measure();
+}

@@ -1,10 +1,9 @@
-import type { Pool, PoolConnection } from 'nestjs-npws';
 // #region retry
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NpwsTimeoutError } from 'nestjs-npws';
+import { NpwsTimeoutError, type Pool, type PoolConnection, type PoolService } from 'nestjs-npws';
 
 export async function getWithRetry(
-  pool: Pool<PoolConnection>,
+  pool: Pool<PoolConnection> | PoolService,
   id: string,
   tries: number,
 ): Promise<PoolConnection> {

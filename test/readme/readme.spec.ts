@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, Logger, Module, type Type } from '@nestjs/common';
@@ -33,6 +33,18 @@ async function regions(file: string): Promise<Map<string, string>> {
   return new Map([...found].map(([, name = '', body = '']) => [name, dedent(body)]));
 }
 
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  const headings = page.match(/^#+ .*$/gm) ?? [];
+  return headings.map((heading) =>
+    heading
+      .replace(/^#+ /, '')
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replace(/ /g, '-'),
+  );
+}
+
 describe("the README's code", () => {
   const apps: INestApplication[] = [];
 
@@ -48,12 +60,31 @@ describe("the README's code", () => {
 
   Logger.overrideLogger(false);
 
-  it('is the code that is run here, to the letter', async () => {
-    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-    const blocks = [...readme.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy)\n(.*?)\n```/gs)];
-    expect(blocks.length).toBeGreaterThanOrEqual(15);
+  it.each([
+    ['README.md', 17],
+    ['docs/from-npws.md', 24],
+  ])('in %s is the code that is run here, to the letter', async (page, least) => {
+    const text = await readFile(join(ROOT, page), 'utf8');
+    const blocks = [...text.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy)\n(.*?)\n```/gs)];
+    expect(blocks.length).toBeGreaterThanOrEqual(least);
     for (const [, file = 'a file named above the block', region = '', body] of blocks) {
       expect({ file, region, body }).toEqual({ file, region, body: (await regions(file)).get(region) });
+    }
+  });
+
+  it.each([
+    'README.md',
+    'CONTRIBUTING.md',
+    'docs/from-npws.md',
+    'docs/protocol.md',
+    ...['01-reverse-tunnel', '02-quick-start'].map((name) => `sample/${name}/README.md`),
+  ])('in %s has links that lead somewhere', async (page) => {
+    const text = await readFile(join(ROOT, page), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    for (const [, path = '', anchor] of links) {
+      const target = path === '' ? page : join(dirname(page), path);
+      const content = await readFile(join(ROOT, target), 'utf8');
+      if (anchor !== undefined) expect(anchorsOf(content)).toContain(anchor);
     }
   });
 

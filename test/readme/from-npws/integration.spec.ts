@@ -1,0 +1,35 @@
+// #region integration
+import { expect, it } from '@jest/globals';
+import { createClientPool, createServerPool } from 'nestjs-npws';
+import { createMemoryPools } from 'nestjs-npws/testing';
+import { createCertificate } from '../../support/certificates.js';
+
+it('talks over a real connection', async () => {
+  const { key, cert } = await createCertificate(); // PEM
+  await using serverPool = createServerPool({
+    listen: { host: '127.0.0.1', port: 0 }, // a free port
+    tls: { key, cert },
+    maxCapacity: 10,
+  });
+  await serverPool.start();
+  await using clientPool = createClientPool({
+    address: `127.0.0.1:${serverPool.address()?.port}`,
+    tls: { ca: cert },
+    minCapacity: 2,
+    maxCapacity: 5,
+  });
+  await clientPool.start();
+
+  // No sleep: gets wait for the first connection by themselves.
+  await using atServer = await serverPool.incomingGet(5_000);
+  await using atClient = await clientPool.outgoingGet(atServer.id, 5_000);
+  expect(atClient.id).toBe(atServer.id);
+});
+
+it('talks in memory', async () => {
+  await using pools = await createMemoryPools();
+  await using atServer = await pools.server.incomingGet();
+  await using atClient = await pools.client.outgoingGet(atServer.id);
+  expect(atClient.id).toBe(atServer.id);
+});
+// #endregion

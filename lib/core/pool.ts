@@ -24,7 +24,15 @@ import type { ResolvedServerOptions } from './server-options.js';
 import type { PoolEvents } from './pool-events.js';
 import type { TlsUpdate } from './tls-options.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
-import { type CheckedWait, parseWait, type Wait, Waiter, type WaitErrors, Waiters } from './waiters.js';
+import {
+  type CheckedWait,
+  parseWait,
+  refuseToWait,
+  type Wait,
+  Waiter,
+  type WaitErrors,
+  Waiters,
+} from './waiters.js';
 
 /** A host (name or address, without brackets) and a port. */
 export interface Address {
@@ -137,10 +145,10 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   /** Resolves as soon as `ready()`. Rejects on time-out with the last failure to dial or listen as `cause`. */
   async whenReady(wait?: Wait): Promise<void> {
     const checked = parseWait(this.label, wait, this.options.acquireTimeout);
+    this.#refuseIfOver();
+    if (this.ready() && !checked.signal?.aborted) return;
     const errors = this.#waitErrors(this.role === 'client' ? 'connection' : 'listener', checked);
-    this.#refuse(checked.signal, errors);
-    if (this.ready()) return;
-    if (checked.timeout === 0) throw errors.timedOut();
+    refuseToWait(checked, errors);
     const waiter = new Waiter<void>(checked, this.clock, errors, () => this.#readyWaiters.delete(waiter));
     this.#readyWaiters.add(waiter);
     await waiter.promise;
@@ -312,11 +320,11 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   #get(id: ConnectionId | undefined, wait: Wait | undefined): C | Promise<C> {
     const checked = parseWait(this.label, wait, this.options.acquireTimeout);
-    const errors = this.#waitErrors(id === undefined ? 'idle connection' : `connection ${id}`, checked, id);
-    this.#refuse(checked.signal, errors);
-    const connection = this.custody.take(id);
+    this.#refuseIfOver();
+    const connection = checked.signal?.aborted ? undefined : this.custody.take(id);
     if (connection !== undefined) return connection;
-    if (checked.timeout === 0) throw errors.timedOut();
+    const errors = this.#waitErrors(id === undefined ? 'idle connection' : `connection ${id}`, checked, id);
+    refuseToWait(checked, errors);
     if (this.waiters.size >= this.options.maxWaiters) {
       throw new NpwsTooManyWaitersError(this.label, this.options.maxWaiters);
     }
@@ -328,11 +336,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     return promise;
   }
 
-  /** Throws when a get can't even wait. */
-  #refuse(signal: AbortSignal | undefined, errors: WaitErrors): void {
+  #refuseIfOver(): void {
     if (this.state === 'closed') throw new NpwsClosedError(this.label);
     if (this.state === 'draining') throw new NpwsDrainingError(this.label);
-    if (signal?.aborted) throw errors.aborted(signal.reason);
   }
 
   #waitErrors(awaited: string, { timeout }: CheckedWait, id?: ConnectionId): WaitErrors {

@@ -49,6 +49,12 @@ export interface WaitErrors {
   aborted(reason: unknown): Error;
 }
 
+/** Throws when there is no time to wait, or its signal is aborted already. */
+export function refuseToWait({ timeout, signal }: CheckedWait, errors: WaitErrors): void {
+  if (signal?.aborted) throw errors.aborted(signal.reason);
+  if (timeout === 0) throw errors.timedOut();
+}
+
 /** Somebody who waits. Settles exactly once and takes its timer and its abort listener along (I7). */
 export class Waiter<T> {
   readonly promise: Promise<T>;

@@ -536,7 +536,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a wait of 0 ms for readiness waits for a timer',
     file: 'lib/core/pool.ts',
-    find: '    if (checked.timeout === 0) throw errors.timedOut();\n    const waiter',
+    find: '    refuseToWait(checked, errors);\n    const waiter',
     replace: '    const waiter',
     killedBy: ['test/readme/messages'],
   },

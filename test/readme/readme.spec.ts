@@ -1,12 +1,17 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, Logger, Module, type Type } from '@nestjs/common';
 import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
-import { createPair } from '../support/pair.js';
+import { createPair, takeBoth } from '../support/pair.js';
 import { ClientAppModule } from './client-app.js';
 import { getWithRetry } from './errors.js';
 import { HealthModule } from './health.js';
@@ -16,6 +21,7 @@ import { Offices, OfficesModule } from './named.js';
 import { pinnedClient, productionServer } from './production-tls.js';
 import { renew, serverWithFiles } from './renewal.js';
 import { ServerAppModule } from './server-app.js';
+import { join as joinSocket, overHttp, overTls } from './streams.js';
 import { exchange } from './without-nest.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -64,8 +70,8 @@ describe("the README's code", () => {
     ['README.md', 17],
     ['docs/from-npws.md', 24],
   ])('in %s is the code that is run here, to the letter', async (page, least) => {
-    const text = await readFile(join(ROOT, page), 'utf8');
-    const blocks = [...text.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy)\n(.*?)\n```/gs)];
+    const content = await readFile(join(ROOT, page), 'utf8');
+    const blocks = [...content.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy)\n(.*?)\n```/gs)];
     expect(blocks.length).toBeGreaterThanOrEqual(least);
     for (const [, file = 'a file named above the block', region = '', body] of blocks) {
       expect({ file, region, body }).toEqual({ file, region, body: (await regions(file)).get(region) });
@@ -77,14 +83,14 @@ describe("the README's code", () => {
     'CONTRIBUTING.md',
     'docs/from-npws.md',
     'docs/protocol.md',
-    ...['01-reverse-tunnel', '02-quick-start'].map((name) => `sample/${name}/README.md`),
+    ...['01-reverse-tunnel', '02-quick-start', '03-load-balancing'].map((name) => `sample/${name}/README.md`),
   ])('in %s has links that lead somewhere', async (page) => {
-    const text = await readFile(join(ROOT, page), 'utf8');
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    const content = await readFile(join(ROOT, page), 'utf8');
+    const links = [...content.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
     for (const [, path = '', anchor] of links) {
       const target = path === '' ? page : join(dirname(page), path);
-      const content = await readFile(join(ROOT, target), 'utf8');
-      if (anchor !== undefined) expect(anchorsOf(content)).toContain(anchor);
+      const there = await readFile(join(ROOT, target), 'utf8');
+      if (anchor !== undefined) expect(anchorsOf(there)).toContain(anchor);
     }
   });
 
@@ -126,6 +132,30 @@ describe("the README's code", () => {
 
   it('rehearses a cut and a time-out in memory', async () => {
     expect(await rehearse()).toMatchObject([{ code: 'ERR_NPWS_TRUNCATED' }, { code: 'ERR_NPWS_TIMEOUT' }]);
+  });
+
+  it('speaks HTTP and TLS over connections, and joins them to sockets', async () => {
+    const { key, cert } = await createCertificate();
+    await using pair = await createPair({ tls: true });
+    const http = createHttpServer((_, response) => response.end('hello'));
+    expect(await overHttp(await takeBoth(pair), http)).toBe('hello');
+
+    const tls = createTlsServer({ key, cert }, (socket) => socket.end('secret'));
+    expect(await text(overTls(await takeBoth(pair), tls, cert))).toBe('secret');
+
+    const { atServer, atClient } = await takeBoth(pair);
+    const joined: Promise<void>[] = [];
+    const entrance = createServer({ allowHalfOpen: true }, (socket) =>
+      joined.push(joinSocket(socket, atServer)),
+    );
+    await once(entrance.listen(0, '127.0.0.1'), 'listening');
+    const visitor = connect((entrance.address() as AddressInfo).port, '127.0.0.1');
+    visitor.write('question');
+    expect(String((await once(atClient, 'data'))[0])).toBe('question');
+    atClient.end('answer');
+    expect(await text(visitor)).toBe('answer');
+    await Promise.all(joined);
+    entrance.close();
   });
 
   it('tries again after a time-out and counts it', async () => {

@@ -1,0 +1,99 @@
+import type { Fleet } from './fleet.js';
+import { linesOf } from './report.controller.js';
+import type { ServerName } from './server-process.js';
+
+const REQUESTS = 300;
+const AT_ONCE = 20;
+const KILL_AFTER = 100;
+/** Each answer takes about 100 ms, so that many are under way when a server is killed. */
+const LINES = 20;
+/** Requests after the killed server is back. */
+const ENCORE = 12;
+
+interface Row {
+  readonly what: string;
+  readonly result: string;
+  readonly ok: boolean;
+}
+
+/** Sends many requests by each strategy, kills and restarts a server meanwhile, and tells how it went. */
+export async function check(fleet: Fleet): Promise<Row[]> {
+  return [...(await checkOne(fleet, 'round-robin', 'b')), ...(await checkOne(fleet, 'least-used', 'c'))];
+}
+
+/** The table of a check. */
+export function tableOf(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(({ what }) => what.length));
+  return rows.map(({ what, result, ok }) => `${ok ? '✓' : '✗'} ${what.padEnd(width)}  ${result}`).join('\n');
+}
+
+async function checkOne(fleet: Fleet, strategy: string, victim: ServerName): Promise<Row[]> {
+  const server = fleet.servers[victim];
+  let restarted: Promise<void> | undefined;
+  const during = await requestMany(`${fleet.url}/${strategy}`, REQUESTS, (sent) => {
+    if (sent > KILL_AFTER) restarted ??= server.kill().then(() => server.start());
+  });
+  await restarted;
+  await fleet.whenServing(victim);
+  const after = await requestMany(`${fleet.url}/${strategy}`, ENCORE);
+  const spread = ['a', 'b', 'c'].map((name) => `${name} ${during.by.get(name) ?? 0}`);
+  const encore = after.by.get(victim) ?? 0;
+  return [
+    { what: `${strategy}: requests`, result: `${during.done} of ${REQUESTS}`, ok: during.done === REQUESTS },
+    { what: 'lost', result: String(during.lost), ok: during.lost === 0 },
+    {
+      what: `repeated, as ${victim} was killed`,
+      result: String(during.repeated),
+      ok: during.repeated > 0,
+    },
+    { what: 'answered', result: spread.join(', '), ok: during.by.size === 3 },
+    { what: `${victim} again after its restart`, result: `${encore} of ${ENCORE}`, ok: encore > 0 },
+  ];
+}
+
+/** What became of many requests. */
+interface Tally {
+  done: number;
+  /** Refused, or not answered as a whole. */
+  lost: number;
+  /** Answered by the second server that was asked, or the third. */
+  repeated: number;
+  /** How many each server answered. */
+  readonly by: Map<string, number>;
+}
+
+async function requestMany(
+  url: string,
+  count: number,
+  onSent: (sent: number) => void = () => undefined,
+): Promise<Tally> {
+  const tally: Tally = { done: 0, lost: 0, repeated: 0, by: new Map() };
+  const expected = [...linesOf(LINES)].join('');
+  let sent = 0;
+  const worker = async (): Promise<void> => {
+    while (sent < count) {
+      onSent(++sent);
+      const { text, server, tries } = await report(url);
+      if (text !== expected) {
+        tally.lost++;
+        continue;
+      }
+      tally.done++;
+      tally.by.set(server, (tally.by.get(server) ?? 0) + 1);
+      if (tries > 1) tally.repeated++;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return tally;
+}
+
+/** Asks for a report; an empty one when the front does not answer. */
+async function report(url: string): Promise<{ text: string; server: string; tries: number }> {
+  try {
+    const answer = await fetch(`${url}/report?lines=${LINES}`);
+    const server = answer.headers.get('X-Server') ?? '';
+    return { text: await answer.text(), server, tries: Number(answer.headers.get('X-Tries')) };
+  } catch {
+    return { text: '', server: '', tries: 0 };
+  }
+}

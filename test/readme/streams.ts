@@ -1,0 +1,44 @@
+import { get } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { connect, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import type { PoolConnection } from 'nestjs-npws';
+
+interface Ends {
+  atServer: PoolConnection;
+  atClient: PoolConnection;
+}
+
+export function overHttp({ atServer, atClient }: Ends, httpServer: HttpServer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // #region http
+    // At one end an HTTP server, Nest's own too (app.getHttpServer()): it needs no port.
+    httpServer.emit('connection', atServer);
+    // At the other end its clients.
+    const request = get({ path: '/', createConnection: () => atClient }, (response) => {
+      text(response).then(resolve, reject);
+    });
+    request.on('error', reject); // a cut comes here first, whatever the response says
+    // #endregion
+  });
+}
+
+export function overTls({ atServer, atClient }: Ends, tlsServer: TlsServer, ca: string): TLSSocket {
+  // #region tls
+  // TLS from end to end, which the pools do not see into.
+  tlsServer.emit('connection', atServer);
+  const socket = connect({ socket: atClient, ca, servername: 'localhost' });
+  // #endregion
+  return socket;
+}
+
+// #region join
+/** Joins a socket and a connection, both ways, to the last byte. */
+export async function join(socket: Socket, connection: PoolConnection): Promise<void> {
+  connection.allowHalfOpen = true; // else the end of one direction cuts the other
+  connection.once('error', () => socket.resetAndDestroy()); // else a cut would look like an end
+  await Promise.all([pipeline(socket, connection), pipeline(connection, socket)]);
+}
+// #endregion

@@ -31,7 +31,7 @@ export abstract class NpwsError extends Error {
   /** Stable: what to tell errors by. */
   abstract readonly code: NpwsErrorCode;
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = new.target.name;
   }
@@ -46,7 +46,7 @@ export class NpwsOptionsError extends NpwsError {
     pool: string,
     /** Each names the option, what was given and what is expected. */
     readonly problems: readonly string[],
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     const list = problems.length === 1 ? problems.join() : `wrong options\n  - ${problems.join('\n  - ')}`;
     super(`${pool}: ${list}`, options);
@@ -173,7 +173,7 @@ export class NpwsHandshakeError extends NpwsError {
     message: string,
     /** The HTTP status of a refusal, or null when it was something else. */
     readonly status: number | null,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
   }
@@ -194,7 +194,7 @@ export class NpwsTruncatedError extends NpwsError {
     message: string,
     /** The WebSocket close code: 1006 when there was none. */
     readonly closeCode: number,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
   }

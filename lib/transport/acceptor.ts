@@ -156,13 +156,16 @@ class Acceptor implements Listening {
       answered.add(request.socket);
     };
     http.on('request', refuse).on('checkContinue', refuse).on('checkExpectation', refuse);
-    http.on('upgrade', (request, socket, head) => {
-      if (answered.has(socket)) (socket as Socket).destroySoon();
-      else this.#upgrade(request, socket as Socket, head);
+    http.on('upgrade', (request, stream, head) => {
+      // For a request with a body, Node 26 hands out a stand-in that fails as its socket does.
+      const { socket } = request;
+      if (stream !== socket) stream.on('error', () => undefined);
+      if (answered.has(socket)) socket.destroySoon();
+      else this.#upgrade(request, socket, head);
     });
-    http.on('connect', (request, socket) => {
+    http.on('connect', (request) => {
       const remote = this.#admission.remoteOf(request);
-      this.#refuse(socket as Socket, remote, this.#admission.judge(request, remote) ?? BAD_REQUEST);
+      this.#refuse(request.socket, remote, this.#admission.judge(request, remote) ?? BAD_REQUEST);
     });
     http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';

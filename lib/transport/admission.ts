@@ -56,6 +56,10 @@ export class Admission {
     if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
       return { status: 400, reason: 'bad Sec-WebSocket-Key' };
     }
+    // Up to Node 24 what follows is taken for frames, from Node 26 on for the body first.
+    if (Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined) {
+      return { status: 400, reason: 'a body is not allowed' };
+    }
     return null;
   }
 }

@@ -78,6 +78,16 @@ describe("the README's code", () => {
     }
   });
 
+  it('shows how applications set up Jest, which are those that the packed package is tried in', async () => {
+    const content = await readFile(join(ROOT, 'README.md'), 'utf8');
+    const blocks = [...content.matchAll(/<!-- (\S+\.json) -->\n```json\n(.*?)\n```/gs)];
+    expect(blocks).toHaveLength(2);
+    for (const [, file = '', body = ''] of blocks) {
+      const { jest } = JSON.parse(await readFile(join(ROOT, file), 'utf8')) as { jest: object };
+      expect(jest).toMatchObject(JSON.parse(`{${body}}`) as object);
+    }
+  });
+
   it.each([
     'README.md',
     'CONTRIBUTING.md',

@@ -1,9 +1,7 @@
-import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 // Taken when this file is loaded: fake timers of a test framework must not stop the network.
 import { setImmediate } from 'node:timers';
+import { SocketStandIn } from './socket-stand-in.js';
 
-const ADDRESS = '127.0.0.1';
 const SERVER_PORT = 1;
 const MAX_PORT = 65_535;
 
@@ -20,28 +18,12 @@ export function memorySockets(): { near: MemorySocket; far: MemorySocket } {
   return { near, far };
 }
 
-/** What takes the place of a TCP socket. */
-export class MemorySocket extends Duplex {
-  readonly localAddress = ADDRESS;
-  readonly remoteAddress = ADDRESS;
-  readonly remoteFamily = 'IPv4';
-  bytesRead = 0;
+/** One end of such a connection. */
+export class MemorySocket extends SocketStandIn {
   #peer!: MemorySocket;
   #isEnding = false;
   /** Ends the write whose bytes wait until the peer reads. */
   #written: ((error?: Error | null) => void) | undefined;
-
-  constructor(
-    readonly localPort: number,
-    readonly remotePort: number,
-  ) {
-    super({ allowHalfOpen: false });
-  }
-
-  /** Itself, for who asks for a TCP socket. */
-  asSocket(): Socket {
-    return this as unknown as Socket;
-  }
 
   join(peer: MemorySocket): void {
     this.#peer = peer;
@@ -52,13 +34,6 @@ export class MemorySocket extends Duplex {
     const error = errorOf('read ECONNRESET');
     this.#peer.destroy(error);
     this.destroy(error);
-  }
-
-  /** As `net.Socket` does: closes as soon as all is written out. */
-  destroySoon(): void {
-    if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', () => this.destroy());
   }
 
   override _read(): void {
@@ -88,26 +63,6 @@ export class MemorySocket extends Duplex {
     this.#settleWrite(errorOf('write ECANCELED'));
     // What waits for this end to read waits in vain.
     this.#peer.#settleWrite();
-  }
-
-  setTimeout(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
   }
 
   #settleWrite(error?: Error): void {

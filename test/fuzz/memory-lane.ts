@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { ClientPool, PoolConnection, ServerPool } from 'nestjs-npws';
 import { resolveOptions } from '../../lib/core/options.js';
 import { buildClientPool, buildServerPool } from '../../lib/create-pools.js';
@@ -161,7 +161,7 @@ export class ClientLane extends MemoryLane {
         const socket = new MemorySocket();
         process.nextTick(connected);
         this.#dials.push(socket);
-        return socket as unknown as Socket;
+        return socket.asSocket();
       },
     });
   } // prettier-ignore

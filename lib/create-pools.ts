@@ -30,7 +30,8 @@ export function createClientPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ClientPool<PoolConnection> {
   const { client } = checkOptions({ client: options }, name);
-  return standAlone(signal, buildClientPool(name, client as ResolvedClientOptions));
+  if (!client) throw new NpwsOptionsError(`pool '${name}'`, ['client: expected an object, got undefined']);
+  return standAlone(signal, buildClientPool(name, client));
 }
 
 /**
@@ -42,7 +43,8 @@ export function createServerPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ServerPool<PoolConnection> {
   const { server } = checkOptions({ server: options }, name);
-  return standAlone(signal, buildServerPool(name, server as ResolvedServerOptions));
+  if (!server) throw new NpwsOptionsError(`pool '${name}'`, ['server: expected an object, got undefined']);
+  return standAlone(signal, buildServerPool(name, server));
 }
 
 /** Checks the options of both roles as far as that can be done before the start, Node's TLS options included. */

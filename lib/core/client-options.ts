@@ -140,7 +140,9 @@ function inOrder(
   const min = options.number(`min${what}`, rule);
   const max = options.number(`max${what}`, rule);
   if (min <= max) return [min, max];
-  warnings.push(`min${what} ${min} is above max${what} ${max}: swapped`);
+  const given = (bound: string, value: number): string =>
+    `${bound}${what} ${value}${options.has(`${bound}${what}`) ? '' : ' (the default)'}`;
+  warnings.push(`${given('min', min)} is above ${given('max', max)}: swapped`);
   return [max, min];
 }
 
@@ -151,8 +153,8 @@ function readAddress(options: OptionReader): { host: string; port: number } {
   const [, ipv6, name] = match ?? [];
   const port = Number(match?.[3]);
   const host = ipv6 ?? name;
-  if (host !== undefined && port >= 1 && port <= 65_535 && (ipv6 === undefined || isIP(ipv6) === 6))
-    return { host, port };
+  const isHost = ipv6 === undefined ? URL.canParse(`wss://${name}/`) : isIP(ipv6) === 6;
+  if (host !== undefined && port >= 1 && port <= 65_535 && isHost) return { host, port };
   options.problem('address', "'host:port' such as 'example.com:8443' or '[::1]:8443'", value);
   return { host: '', port: 0 };
 }
@@ -164,7 +166,7 @@ function readHeaders(options: OptionReader): Readonly<Record<string, string | re
   for (const [name, value] of Object.entries(headers)) {
     const values: unknown[] = Array.isArray(value) ? value : [value];
     if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || name === '__proto__')
-      options.problem('headers', 'header names', name);
+      options.problem('headers', 'header names', `${name.split(/[:\s]/, 1)[0]}…`);
     else if (/^(sec-websocket-.*|connection|upgrade)$/i.test(name)) {
       options.problem(`headers.${name}`, 'nothing, as the WebSocket hand-shake sets it', '…');
     } else if (!values.every((item) => typeof item === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(item))) {

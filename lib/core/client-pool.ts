@@ -101,7 +101,7 @@ export class ClientPool<C> extends Pool<C> {
       if (this.#outage && this.lastFailure)
         return down(withoutLabel(this.lastFailure.error.message, this.label));
       if (this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL)
-        return down('no connection');
+        return down(`no connection, and no dial for ${STALE_DIAL / 1000} s: see maxInterval`);
     }
     const { maxErrors } = this.options;
     if (this.errorCount() > maxErrors)

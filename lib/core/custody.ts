@@ -99,9 +99,9 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     for (const link of this.#used) link.cut(cause);
   }
 
-  /** Resolves when nothing is in use or parting any more, or after `ms`. */
+  /** Resolves when nothing is in use or parting any more, or after `ms`; at once when that is 0. */
   empty(ms: number): Promise<void> {
-    if (this.#isEmpty()) return Promise.resolve();
+    if (ms === 0 || this.#isEmpty()) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = ms === Infinity ? undefined : this.clock.after(ms, resolve);
       this.#onEmpty = () => {

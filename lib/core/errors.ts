@@ -75,7 +75,7 @@ export interface PoolSnapshot {
   readonly waiting: number;
   /** How many idle connections a client aims at; a server's maximum. */
   readonly capacity: number;
-  /** The last failure to dial or to listen, or null when there was none. */
+  /** The last failure to dial or to listen, or null when there was none since a connection came about. */
   readonly lastError: Error | null;
   /** How long ago that was, in milliseconds. */
   readonly lastErrorAge: number | null;
@@ -96,9 +96,8 @@ export class NpwsTimeoutError extends NpwsError {
     hint: string,
   ) {
     const { idle, used, waiting, capacity, lastError, lastErrorAge } = snapshot;
-    const blame = lastError
-      ? ` Last failure ${Math.round(lastErrorAge ?? 0)} ms ago: ${withoutLabel(lastError.message, pool)}`
-      : '';
+    const seconds = ((lastErrorAge ?? 0) / 1000).toFixed(1);
+    const blame = lastError ? ` Last failure ${seconds} s ago: ${withoutLabel(lastError.message, pool)}` : '';
     super(
       `${pool}: no ${awaited} within ${timeout} ms (idle ${idle}, used ${used}, waiting ${waiting}, capacity ${capacity}). ${hint}${blame}`,
       lastError ? { cause: lastError } : undefined,
@@ -116,7 +115,7 @@ export class NpwsAbortedError extends NpwsError {
   }
 }
 
-/** The pool is closed and hands out nothing more. */
+/** The pool is closed and hands out nothing more. Streams that `close()` cuts, as their time was up, end with it too. */
 export class NpwsClosedError extends NpwsError {
   /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_CLOSED';
@@ -158,7 +157,7 @@ export class NpwsTooManyWaitersError extends NpwsError {
   }
 }
 
-/** No way to the server: its name, TCP, TLS or time-out. `cause` is Node's error. */
+/** No way to the server: its name, TCP, TLS or time-out. `cause` is Node's error, if it was not time that ran out. */
 export class NpwsDialError extends NpwsError {
   /** Stable: what to tell this error by. */
   readonly code = 'ERR_NPWS_DIAL';
@@ -202,6 +201,8 @@ export class NpwsTruncatedError extends NpwsError {
 
 /** A value as an error message shows it: short, on one line, never a whole object. */
 export function describe(value: unknown): string {
+  // It may hold a private key.
+  if (typeof value === 'string' && value.includes('-----BEGIN')) return 'PEM text';
   if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
   if (typeof value === 'bigint') return `${value}n`;
   if (value === null || ['number', 'boolean', 'undefined'].includes(typeof value)) return String(value);

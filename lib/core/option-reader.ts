@@ -108,7 +108,8 @@ export class OptionReader {
     const value = this.#given[name];
     if (value === undefined) return undefined;
     if (typeof value === 'string' && isValid(value)) return value;
-    this.problem(name, expected, value);
+    // Behind a question mark stand secrets.
+    this.problem(name, expected, typeof value === 'string' ? value.replace(/\?.+/s, '?…') : value);
     return undefined;
   }
 

@@ -62,6 +62,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   readonly #readyWaiters = new Set<Waiter<void>>();
   #errors = 0;
   #drainedAt = 0;
+  #lastArrival = -Infinity;
   #rejected = 0;
   #closing: Promise<void> | undefined;
 
@@ -191,7 +192,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
    * Throws `NpwsOptionsError`, and then nothing changes; `NpwsClosedError` when the pool is closed.
    */
   updateTls(tls: TlsUpdate): void {
-    if (this.state === 'closed') throw new NpwsClosedError(this.label);
+    if (this.state === 'closed') throw new NpwsClosedError(this.label, 'it is closed');
     if (!this.certificates) {
       throw new NpwsOptionsError(this.label, ['updateTls: it speaks plain ws, there is no TLS to update']);
     }
@@ -275,6 +276,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   /** A link is set up and named. */
   protected arrive(link: Link<C>): void {
+    this.#lastArrival = this.clock.now();
     this.custody.arrive(link);
     this.tell('connect', { id: link.id, peer: link.peer });
     this.becomeReady();
@@ -351,9 +353,12 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   /** What whoever waited in vain should look at. */
   #whyInVain(id: ConnectionId | undefined): string {
-    if (this.state === 'new') return 'It is not started: call start().';
-    if (id !== undefined && id !== CONTROL_ID)
+    if (this.state === 'new') return 'It is not running yet: was start() called, and has it resolved?';
+    if (id === CONTROL_ID)
+      return 'Is the other end there, and was it taken before? Only reserveControl, at both ends, issues it again.';
+    if (id !== undefined)
       return 'Is it the ID of a connection of the other end, of the same pair of pools, and not taken yet?';
+    if (this.role === 'server' && !this.ready()) return 'Its listener was closed: call start() again.';
     return this.role === 'client'
       ? 'Is the server up, and do minCapacity and minInterval meet the demand?'
       : 'Is a client connected, and do its minCapacity and minInterval meet the demand?';
@@ -365,13 +370,15 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   #snapshot(): PoolSnapshot {
+    // What has been mended is not to blame.
+    const failure = this.lastFailure && this.lastFailure.at >= this.#lastArrival ? this.lastFailure : null;
     return {
       idle: this.active(),
       used: this.custody.used,
       waiting: this.waiters.size,
       capacity: this.capacity(),
-      lastError: this.lastFailure?.error ?? null,
-      lastErrorAge: this.lastFailure ? this.clock.now() - this.lastFailure.at : null,
+      lastError: failure?.error ?? null,
+      lastErrorAge: failure && this.clock.now() - failure.at,
     };
   }
 

@@ -31,7 +31,10 @@ export type ServerPlace =
       readonly listen?: never;
     };
 
-/** The server pool: it listens. Times are in milliseconds; what is omitted or 0 takes its default. */
+/**
+ * The server pool: it listens. Times are in milliseconds; what is omitted or 0 takes its default. To keep part of them
+ * somewhere use `ServerPoolSettings`: a place is one of two, so `Partial` does not fit.
+ */
 export type ServerPoolOptions = ServerPoolSettings & ServerPlace;
 
 /** What a server pool takes besides its place. */
@@ -132,10 +135,11 @@ export function readServerOptions(given: unknown, problems: string[]): ResolvedS
 function readListener(options: OptionReader): Pick<ResolvedServerOptions, 'listen' | 'listener'> {
   const listener = options.value('listener');
   if (options.has('listen') === options.has('listener')) {
+    const expected = 'either `listen` with a port or `listener`';
     options.problem(
       'listen',
-      'either `listen` with a port or `listener`',
-      options.has('listen') ? 'both' : undefined,
+      `${expected}${listener === undefined ? '' : ', not both'}`,
+      options.value('listen'),
     );
   }
   if (listener !== undefined && !isPlainListener(listener)) {

@@ -45,6 +45,13 @@ const RENEWABLE = [
 /** What `updateTls` takes, as `tls.createSecureContext` does: what Node can change while a server listens. */
 export type TlsUpdate = Pick<SecureContextOptions, (typeof RENEWABLE)[number]>;
 
+const PEM_PATH = 'the path of a PEM file (PEM text goes into `tls`)';
+
+/** Not PEM text itself: it would be shown as the name of a file that is missing. */
+function isFilePath(value: string): boolean {
+  return value !== '' && !/[\r\n]|-----BEGIN/.test(value);
+}
+
 /** The option `tlsFiles`; `tls` stands beside it and must not name the same things. */
 export function readTlsFiles(options: OptionReader, tls: object | undefined): ResolvedTlsFiles | undefined {
   const files = options.nested('tlsFiles', [...FILES, 'interval']);
@@ -61,11 +68,10 @@ export function readTlsFiles(options: OptionReader, tls: object | undefined): Re
       given.some((known) => known === name),
   );
   for (const name of rivals) options.problem(`tls.${name}`, 'nothing, as tlsFiles is given', '…');
-  const isPath = (value: string): boolean => value !== '';
   return Object.freeze({
-    key: files.string('key', 'the path of a PEM file', isPath),
-    cert: files.string('cert', 'the path of a PEM file', isPath),
-    ca: files.strings('ca', 'the path of a PEM file, or a list of them', isPath) ?? [],
+    key: files.string('key', PEM_PATH, isFilePath),
+    cert: files.string('cert', PEM_PATH, isFilePath),
+    ca: files.strings('ca', `${PEM_PATH}, or a list of them`, isFilePath) ?? [],
     interval: files.number('interval', { fallback: 10_000, min: 100, unit: 'ms', zero: true }),
   });
 }

@@ -42,7 +42,8 @@ export class FakeClock implements Clock {
       this.#alarms.delete(next);
       next.callback();
     }
-    this.#now = end;
+    // A callback may have moved on as well.
+    this.#now = Math.max(this.#now, end);
   }
 
   /** Moves on by `ms` milliseconds without running anything, as when the event loop stands still. */

@@ -6,17 +6,14 @@ import { type MemorySocket, memorySockets } from './memory-socket.js';
 
 /**
  * The network between two pools in memory. Make one and pass it as `network` to have it fail: `cut()` breaks what is
- * open, `down()` also refuses what is dialled, until `up()`. One network joins one pair.
+ * open, `down()` also refuses what is dialled, until `up()`. It joins one pair at a time.
  */
 export class MemoryNetwork {
-  /**
-   * What the server pool listens on.
-   * @internal
-   */
-  readonly listener = new MemoryListener() as unknown as Server;
   /** The client's ends of what is open. */
   readonly #open = new Set<MemorySocket>();
   #isDown = false;
+  /** What the server pool listens on. */
+  #listener: MemoryListener | undefined;
 
   /** Breaks every open connection without a goodbye, as a reset does, and returns how many there were. */
   cut(): number {
@@ -37,6 +34,16 @@ export class MemoryNetwork {
   }
 
   /**
+   * A listener for the server pool of the next pair; null while another pair is open.
+   * @internal
+   */
+  join(): Server | null {
+    if (this.#listener?.listening) return null;
+    this.#listener = new MemoryListener();
+    return this.#listener as unknown as Server;
+  }
+
+  /**
    * Opens a connection to the listener: what the client pool dials with.
    * @internal
    */
@@ -44,7 +51,8 @@ export class MemoryNetwork {
     const { near, far } = memorySockets();
     setImmediate(() => {
       if (near.destroyed) return;
-      if (this.#isDown || !this.listener.listening) {
+      const listener = this.#listener;
+      if (this.#isDown || !listener?.listening) {
         const message = `connect ECONNREFUSED ${host}:${port}`;
         near.destroy(Object.assign(new Error(message), { code: 'ECONNREFUSED' }));
         return;
@@ -52,7 +60,7 @@ export class MemoryNetwork {
       this.#open.add(near);
       near.once('close', () => this.#open.delete(near));
       connected();
-      this.listener.emit('connection', far.asSocket());
+      listener.emit('connection', far.asSocket());
     });
     return near.asSocket();
   }
@@ -70,10 +78,10 @@ class MemoryListener extends EventEmitter {
     return { address: 'memory', port: 1 };
   }
 
-  close(callback: () => void): this {
+  close(callback?: () => void): this {
     this.listening = false;
     setImmediate(() => {
-      callback();
+      callback?.();
       this.emit('close');
     });
     return this;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ClientPoolOptions, ResolvedClientOptions } from '../core/client-options.js';
 import type { ClientPool } from '../core/client-pool.js';
 import type { Clock } from '../core/clock.js';
+import { NpwsOptionsError } from '../core/errors.js';
 import { DEFAULT_NAME } from '../core/options.js';
 import type { ResolvedServerOptions, ServerPoolSettings } from '../core/server-options.js';
 import type { ServerPool } from '../core/server-pool.js';
@@ -11,14 +12,15 @@ import { MemoryNetwork } from './memory-network.js';
 
 /**
  * How a pair in memory is made. The defaults suit tests: the client keeps 4 to 16 connections idle and refills within
- * 10 ms, the server lets in 64, and `close()` waits for nobody (`drainTimeout: 0`).
+ * 10 ms, the server lets in 64, `close()` waits for nobody (`drainTimeout: 0`), and nobody is pinged (`ping: 'off'`: while a
+ * `FakeClock` moves, no byte does).
  */
 export interface MemoryPoolsOptions {
   /** The name of both pools. Default 'default'. */
   readonly name?: string;
-  /** Options of the client pool. Its address and TLS are given: there is no socket. */
+  /** Options of the client pool. Its address and TLS are given: there is no socket. `autoStart` is for the module. */
   readonly client?: Omit<ClientPoolOptions, 'address' | 'tls' | 'tlsMode' | 'tlsFiles' | 'pin'>;
-  /** Options of the server pool. Its listener is given, and there is no TLS. */
+  /** Options of the server pool. Its listener is given, and there is no TLS. `autoStart` is for the module. */
   readonly server?: Omit<ServerPoolSettings, 'tls' | 'tlsFiles'>;
   /** The time of both pools: a `FakeClock`, to move it by hand. Default: the real one. */
   readonly clock?: Clock;
@@ -34,10 +36,28 @@ export interface MemoryPools {
   readonly server: ServerPool<PoolConnection>;
 }
 
-/** What a test still holds at its end would else be waited for, on a clock that may stand still. */
-const BOTH = { drainTimeout: 0 } as const;
-const CLIENT = { ...BOTH, minCapacity: 4, maxCapacity: 16, minInterval: 10, maxInterval: 100 } as const;
+/**
+ * `close()` would else wait for what a test still holds, on a clock that may stand still; and while a test moves the
+ * clock no byte moves, so that pongs would be late.
+ */
+const BOTH = { drainTimeout: 0, ping: 'off' } as const;
 const SERVER = { ...BOTH, maxCapacity: 64 } as const;
+
+/** One bound of an application's own moves the other. */
+function clientDefaults({
+  minCapacity,
+  maxCapacity,
+  minInterval,
+  maxInterval,
+}: Partial<ClientPoolOptions> = {}): Partial<ClientPoolOptions> {
+  return {
+    ...BOTH,
+    minCapacity: Math.min(4, maxCapacity ?? 4),
+    maxCapacity: Math.max(16, minCapacity ?? 16),
+    minInterval: Math.min(10, maxInterval ?? 10),
+    maxInterval: Math.max(100, minInterval ?? 100),
+  };
+}
 
 /** A pair that runs. */
 export interface RunningMemoryPools extends MemoryPools, AsyncDisposable {
@@ -69,9 +89,15 @@ export function joinInMemory({
   clock,
   network = new MemoryNetwork(),
 }: MemoryPoolsOptions): MemoryPools {
+  const listener = network.join();
+  if (!listener) {
+    throw new NpwsOptionsError(`pool '${name}'`, [
+      'network: it joins another pair that is open: make one for each',
+    ]);
+  }
   const given = {
-    client: { ...CLIENT, ...client, address: 'memory:1', tlsMode: 'none' },
-    server: { ...SERVER, ...server, listener: network.listener },
+    client: { ...clientDefaults(client), ...client, address: 'memory:1', tlsMode: 'none' },
+    server: { ...SERVER, ...server, listener },
   } as const;
   const resolved = checkOptions(given, name) as {
     client: ResolvedClientOptions;

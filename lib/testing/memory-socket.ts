@@ -9,7 +9,7 @@ let lastPort = SERVER_PORT;
 
 /** Two ends of a connection without a network: what is written to one is read from the other, a turn of the loop later. */
 export function memorySockets(): { near: MemorySocket; far: MemorySocket } {
-  // No two that live at the same time have the same.
+  // Those who live at the same time have another one each, up to 65,533.
   lastPort = lastPort === MAX_PORT ? SERVER_PORT + 1 : lastPort + 1;
   const near = new MemorySocket(lastPort, SERVER_PORT);
   const far = new MemorySocket(SERVER_PORT, lastPort);

@@ -131,7 +131,9 @@ class Acceptor implements Listening {
 
   #where(): string {
     const { listen } = this.options;
-    return listen ? `can't listen on ${listen.host ?? '*'}:${listen.port}` : "can't use the listener";
+    return listen
+      ? `can't listen on ${bracketed(listen.host ?? '*')}:${listen.port}`
+      : "can't use the listener";
   }
 
   /** Only parses: sockets are handed to it, so its own time-outs never run and `#expect` sets deadlines. */

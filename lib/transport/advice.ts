@@ -1,7 +1,10 @@
+import { reasonOf } from './tls.js';
+
 /** What to do about a dial that failed with Node's or OpenSSL's code. */
 const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/^ECONNREFUSED$/, 'Nothing listens there: is the server up, and the port right?'],
-  [/^(ENOTFOUND|EAI_)/, 'The name is not known: check the host in `address`.'],
+  [/^ENOTFOUND$/, 'The name is not known: check the host in `address`.'],
+  [/^EAI_/, 'The name server does not answer: check the host in `address`, and the network.'],
   [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/, 'No way there: check the route and the firewall.'],
   [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
@@ -14,12 +17,17 @@ const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'The certificate is for another host: check `address`, or set `tls.servername`.',
   ],
   [/^ERR_NPWS_PIN$/, 'If the server has a new key, add it to `pin`; if not, somebody stands in between.'],
-  [/^ECONNRESET$/, 'The other side hung up: is it an NPWS server, and does it speak TLS as tlsMode says?'],
+  [
+    /^ECONNRESET$/,
+    'The other side hung up: is it an NPWS server, and does it speak TLS as tlsMode says? One that asks for certificates hangs up on those that it does not trust.',
+  ],
   [/^E[MN]FILE$/, 'Too many open files: raise the limit (ulimit -n).'],
   [
     /ALERT_(CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE)$/,
     'The server asks for a certificate that it trusts: pass `tls.cert` and `tls.key`.',
   ],
+  [/ALERT_HANDSHAKE_FAILURE$/, 'No cipher in common: compare `tls.ciphers` of both ends.'],
+  [/ALERT_PROTOCOL_VERSION$/, 'No version of TLS in common: compare `tls.minVersion` of both ends.'],
   [
     /WRONG_VERSION_NUMBER|EPROTO/,
     'The server speaks no TLS, or an older version: see tlsMode and `tls.minVersion`.',
@@ -33,12 +41,19 @@ export const NO_ANSWER =
 /** What to do about somebody who answers as no NPWS server does. */
 export const NO_PEER = 'Is this an NPWS server?';
 
+const REDIRECT = 'Redirects are not followed: put the target into `address` and `path`.';
+const NO_BACKEND = 'A proxy finds no server pool: is it up?';
+
 /** What to do about a refusal by HTTP status. */
 const BY_STATUS: Readonly<Record<number, string>> = {
-  403: 'The server does not let this address in: see its `clientIP`.',
+  401: 'It wants to know who asks: see `headers`.',
+  403: 'The server (or a proxy) does not let this address in: see its `clientIP`, and `allowedOrigins`.',
   404: 'The server serves another `path`.',
+  407: 'A proxy wants to know who asks: see `headers`.',
   429: 'This address has as many connections as the server allows: see its `maxPerAddress`.',
+  502: NO_BACKEND,
   503: "The server pool is full or shutting down (or a proxy finds none): raise its `maxCapacity`, or lower the client's.",
+  504: NO_BACKEND,
 };
 
 /** What to do about a listener that failed with Node's code. */
@@ -57,7 +72,8 @@ export function adviceOnDial(cause: Error): string {
 
 /** What to look at when a server answered with this status instead of 101. */
 export function adviceOnStatus(status: number): string {
-  return BY_STATUS[status] ?? NO_PEER;
+  const isRedirect = status >= 300 && status < 400;
+  return BY_STATUS[status] ?? (isRedirect ? REDIRECT : NO_PEER);
 }
 
 /** What to look at when a pool can't listen because of `cause`; empty when there is nothing to say. */
@@ -70,6 +86,8 @@ export function sentences(what: string, advice: string): string {
   return advice === '' ? what : `${what}. ${advice}`;
 }
 
-function codeOf(cause: Error): string {
-  return (cause as NodeJS.ErrnoException).code ?? '';
+/** Node's code. It says EPROTO of much that OpenSSL has names for. */
+function codeOf(cause: NodeJS.ErrnoException): string {
+  const { code = '' } = cause;
+  return code === 'EPROTO' ? `EPROTO ${reasonOf(cause)}`.toUpperCase().replaceAll(' ', '_') : code;
 }

@@ -60,7 +60,8 @@ export interface ConnectionLink {
  * A connection taken from a pool: a stream of bytes both ways, as a `net.Socket` is. `end()` closes it in good order:
  * the peer reads all that was written, then the end. It also gives up what the peer has not sent by then (protocol 1
  * has no half-close). `destroy()` before that cuts it, and the peer's reader sees an error, never a clean end.
- * A connection that breaks emits 'error' with an `NpwsTruncatedError`; one that nobody listens to crashes nothing.
+ * A connection that breaks emits 'error' with an `NpwsTruncatedError`, or with an `NpwsClosedError` when its own pool was
+ * closed; one that nobody listens to crashes nothing.
  */
 export class PoolConnection extends Duplex {
   /** The name that both ends know this connection by: 8 lower-case hex digits. */
@@ -188,8 +189,9 @@ export class PoolConnection extends Duplex {
     giveUp();
   }
 
-  /** Every reader comes through here. A size of 0 is how the stream itself looks for more. */
+  /** As `stream.Readable.read`. */
   override read(size?: number): unknown {
+    // Every reader comes through here. A size of 0 is how the stream itself looks for more.
     if (size !== 0 && this.#unread.length > 0) this.#pushUnread();
     return super.read(size);
   }

@@ -160,7 +160,9 @@ class DialAttempt {
   }
 
   #failBecause(cause: Error): void {
-    const what = `: ${onOneLine(wordsOf(cause))}`;
+    const { path } = this.options;
+    // `ws` shows the URL that it was given, whose query may hold a secret.
+    const what = `: ${onOneLine(wordsOf(cause).replaceAll(path, path.replace(/\?.*/s, '')))}`;
     const advice = adviceOnDial(cause);
     if (this.#stage === 'connecting' || isOfTls(cause)) {
       this.#fail(new NpwsDialError(this.#tell(what, advice), { cause }));

@@ -90,10 +90,10 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
       this.#fail(1006, '', null);
     });
     ws.on('close', (code, reason) => {
-      this.#onGone(code, reason.toString());
+      this.#onGone(code, onOneLine(reason.toString()));
     });
     ws.onPeerClose = (code, reason) => {
-      this.#onPeerClose(code, reason);
+      this.#onPeerClose(code, onOneLine(reason));
     };
   }
 
@@ -294,5 +294,5 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
 
 /** Why a link ended, for people. */
 export function describeEnd(code: number, reason: string): string {
-  return reason === '' ? `close code ${code}` : `${onOneLine(reason)} (close code ${code})`;
+  return reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
 }

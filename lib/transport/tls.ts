@@ -52,10 +52,19 @@ export function tlsStateOf(socket: Socket): TlsState | null {
   };
 }
 
+/** What OpenSSL says of common mistakes, in words of the options. */
+const REASONS: Readonly<Record<string, string>> = {
+  'key values mismatch': 'key is not the key of cert',
+  unsupported: 'key is no private key in PEM, or needs another passphrase',
+  'bad decrypt': 'key needs another passphrase',
+  'no start line': 'no PEM in it',
+  'no cipher match': 'ciphers: none of them is known',
+};
+
 /** What TLS did not like, in a few words: Node shows OpenSSL's line with thread, function and source file. */
 export function reasonOf({ message }: Error): string {
-  const [, reason] = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(message) ?? [];
-  return reason ? `TLS: ${reason}` : message;
+  const line = /(?:\w+ EPROTO )?(?:[0-9A-F]+:)?error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)(?::.*)?$/s;
+  return message.replace(line, (_, reason: string) => REASONS[reason] ?? `TLS: ${reason}`);
 }
 
 /** Why a server's hand-shake with a client failed. */
@@ -70,7 +79,10 @@ function codeOf({ authorizationError }: TLSSocket): string | null {
   return (authorizationError as unknown as string | null | undefined) ?? null;
 }
 
-/** What the client's option `pin` takes for a certificate (PEM or DER): the SHA-256 of its public key, in base64. */
+/**
+ * What the client's option `pin` takes for a certificate (PEM or DER): the SHA-256 of its public key, in base64.
+ * Throws Node's error for what is no certificate.
+ */
 export function pinOf(certificate: string | Buffer): string {
   return pinOfCertificate(new X509Certificate(certificate));
 }

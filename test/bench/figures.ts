@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
+import { memoryInUse } from '../support/memory.js';
 import { createPair, takeBoth, until } from '../support/pair.js';
 import { receive, send, type Work } from './stream-work.js';
 
@@ -142,6 +143,18 @@ async function refill(): Promise<void> {
   }
   report('10 of 10 taken -> 10 idle again, minInterval 100, median', ms(quantile(times, 0.5)));
   report('the same, slowest of 20', ms(Math.max(...times)));
+}
+
+/** What an idle connection takes of this process, which has both ends. */
+async function idle(): Promise<void> {
+  const count = 1_000;
+  const capacity = { minCapacity: count, maxCapacity: count };
+  // What is loaded and allocated once is not theirs.
+  await (await createPair({ tls: true }))[Symbol.asyncDispose]();
+  const before = (await memoryInUse()).rss;
+  await using pair = await createPair({ tls: true, server: { maxCapacity: count }, client: capacity });
+  const kib = ((await memoryInUse()).rss - before) / 1024 / pair.client.active();
+  report(`one of ${count} idle connections, both ends, of the process`, `${kib.toFixed(0)} KiB`);
 }
 
 /** What a stream holds in this process when one end writes and the other does not read. */
@@ -311,7 +324,7 @@ async function rawRun(
 }
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}\n`);
-const measures = { take, handShakes, handOver, refill, memory, closing, flood, throughput };
+const measures = { take, handShakes, handOver, refill, idle, memory, closing, flood, throughput };
 const only = process.argv.slice(2);
 for (const [name, measure] of Object.entries(measures)) {
   if (only.length === 0 || only.includes(name)) await measure();

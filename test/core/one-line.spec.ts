@@ -5,6 +5,7 @@ describe('a text from outside', () => {
   it.each([
     ['line breaks', 'a\r\nb', 'a\\u000d\\u000ab'],
     ['colours', '\u001b[31mred', '\\u001b[31mred'],
+    ['what turns the direction of writing', 'a\u202eb', 'a\\u202eb'],
     ['tabs and nulls', 'tab\tnul\0', 'tab\\u0009nul\\u0000'],
     [
       'line breaks of Unicode',

@@ -117,7 +117,10 @@ describe('health', () => {
     rig.clock.advance(5_000);
     expect(rig.pool.health().up).toBe(true);
     rig.clock.advance(1);
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'no connection' });
+    expect(rig.pool.health()).toEqual({
+      up: false,
+      reason: 'no connection, and no dial for 5 s: see maxInterval',
+    });
     [...rig.flights][0]?.fail();
     expect(rig.pool.health()).toEqual({ up: false, reason: 'refused' });
     rig.clock.advance(100);

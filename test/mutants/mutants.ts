@@ -540,4 +540,32 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '    const waiter',
     killedBy: ['test/readme/messages'],
   },
+  {
+    name: 'close waits for a timer although nothing is to be waited for',
+    file: 'lib/core/custody.ts',
+    find: 'if (ms === 0 || this.#isEmpty())',
+    replace: 'if (this.#isEmpty())',
+    killedBy: ['test/testing/memory-pools'],
+  },
+  {
+    name: 'PEM text is taken for the path of a file and shown',
+    file: 'lib/core/tls-options.ts',
+    find: ' && !/[\\r\\n]|-----BEGIN/.test(value)',
+    replace: '',
+    killedBy: ['test/readme/messages'],
+  },
+  {
+    name: 'a failure that is long mended is blamed',
+    file: 'lib/core/pool.ts',
+    find: 'this.lastFailure.at >= this.#lastArrival',
+    replace: 'this.lastFailure.at >= 0',
+    killedBy: ['test/readme/messages'],
+  },
+  {
+    name: 'an upgrade request may announce a body',
+    file: 'lib/transport/admission.ts',
+    find: "headers['transfer-encoding'] !== undefined",
+    replace: 'false',
+    killedBy: ['test/faults/hand-shake-shapes'],
+  },
 ];

@@ -1,5 +1,5 @@
-import type { INestApplication, Type } from '@nestjs/common';
 // #region main
+import type { INestApplication, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 
 export async function bootstrap(module: Type, port: number): Promise<INestApplication> {

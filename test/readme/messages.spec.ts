@@ -35,6 +35,9 @@ describe('every error tells what happened, with which pool and value, and what t
     expect(await failureOf(() => createClientPool(many as never))).toMatch(
       /^ERR_NPWS_OPTIONS: pool 'default': wrong options\n {2}- client.mincapacity: unknown option; known are .*\n {2}- client.minCapacity: expected a whole number from 1 to 2147483647, or 0 for the default 1, got -1$/,
     );
+    expect(await failureOf(() => createServerPool(undefined as never))).toBe(
+      "ERR_NPWS_OPTIONS: pool 'default': server: expected an object, got undefined",
+    );
     await using pools = await createMemoryPools();
     expect(await failureOf(() => pools.server.incomingGet(-1))).toBe(
       "ERR_NPWS_OPTIONS: server pool 'default': wait: expected milliseconds from 0 to 2147483647 or Infinity, got -1",
@@ -66,11 +69,18 @@ describe('every error tells what happened, with which pool and value, and what t
     clock.advance(100);
     await failed;
     expect(await failureOf(() => pools.client.whenReady(0))).toMatch(
-      /^ERR_NPWS_TIMEOUT: client pool 'berlin': no connection within 0 ms \(idle 0, used 0, waiting 0, capacity \d\)\. Is the server up, and do minCapacity and minInterval meet the demand\? Last failure 0 ms ago: ws:\/\/memory:1\/: connect ECONNREFUSED memory:1\. Nothing listens there: is the server up, and the port right\?$/,
+      /^ERR_NPWS_TIMEOUT: client pool 'berlin': no connection within 0 ms \(idle 0, used 0, waiting 0, capacity \d\)\. Is the server up, and do minCapacity and minInterval meet the demand\? Last failure 0.0 s ago: ws:\/\/memory:1\/: connect ECONNREFUSED memory:1\. Nothing listens there: is the server up, and the port right\?$/,
+    );
+    network.up();
+    clock.advance(5_000);
+    await once(pools.client, 'recover');
+    // What is mended is not to blame.
+    expect(await failureOf(() => pools.client.outgoingGet('00000000', 0))).toMatch(
+      /^ERR_NPWS_TIMEOUT: client pool 'berlin': no connection 00000000 within 0 ms \(idle \d, .*\)\. Is the other end there, and was it taken before\? Only reserveControl, at both ends, issues it again\.$/,
     );
     await using unstarted = createServerPool({ listen: LOCAL });
     expect(await failureOf(() => unstarted.whenReady(0))).toBe(
-      "ERR_NPWS_TIMEOUT: server pool 'default': no listener within 0 ms (idle 0, used 0, waiting 0, capacity 1). It is not started: call start().",
+      "ERR_NPWS_TIMEOUT: server pool 'default': no listener within 0 ms (idle 0, used 0, waiting 0, capacity 1). It is not running yet: was start() called, and has it resolved?",
     );
   });
 
@@ -147,7 +157,7 @@ describe('every error tells what happened, with which pool and value, and what t
     await strict.start();
     const refused = strict.address()?.port ?? 0;
     expect(await dial(refused)).toBe(
-      `ERR_NPWS_HANDSHAKE: client pool 'default': ws://127.0.0.1:${refused}/pool answered 403 Forbidden. The server does not let this address in: see its \`clientIP\`.`,
+      `ERR_NPWS_HANDSHAKE: client pool 'default': ws://127.0.0.1:${refused}/pool answered 403 Forbidden. The server (or a proxy) does not let this address in: see its \`clientIP\`, and \`allowedOrigins\`.`,
     );
     const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -156,6 +166,29 @@ describe('every error tells what happened, with which pool and value, and what t
       `ERR_NPWS_DIAL: client pool 'default': ws://127.0.0.1:${port}/pool: timed out after 100 ms while upgrading. No answer in time: check the route, the firewall, and whether the server speaks TLS as tlsMode says.`,
     );
     silent.close();
+  });
+});
+
+describe('a secret that was put in the wrong place', () => {
+  const secret = 's3cr3t';
+  const pem = `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----`;
+
+  it.each([
+    ['PEM text for a path', { listen: LOCAL, tlsFiles: { key: pem, cert: pem } }],
+    ['PEM text for TLS options', { listen: LOCAL, tls: pem }],
+  ])('is not shown by a server: %s', async (_, options) => {
+    const failure = await failureOf(() => createServerPool(options as never));
+    expect(failure).toMatch(/PEM/);
+    expect(failure).not.toContain(secret);
+  });
+
+  it.each([
+    ['a path without its slash', { address: 'localhost:1', path: `pool?key=${secret}` }],
+    ['a header in its name', { address: 'localhost:1', headers: { [`Authorization: ${secret}`]: '' } }],
+    ['the query beside an address that is none', { address: '192.168.1.300:1', path: `/?key=${secret}` }],
+  ])('is not shown by a client: %s', async (_, options) => {
+    const failure = await failureOf(() => createClientPool(options));
+    expect(failure).not.toContain(secret);
   });
 });
 

@@ -110,8 +110,44 @@ describe('pools joined in memory', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('close at once although a test holds connections and the clock stands still', async () => {
+    const clock = new FakeClock();
+    const pools = await createMemoryPools({ clock });
+    const { atServer, atClient } = await takeBoth(pools);
+    await pools.close();
+    expect([atServer.destroyed, atClient.destroyed, clock.pending]).toEqual([true, true, 0]);
+  });
+
+  it('stay idle however far the clock is moved at once', async () => {
+    const clock = new FakeClock();
+    await using pools = await createMemoryPools({ clock });
+    clock.advance(3_600_000);
+    const { atServer, atClient } = await takeBoth(pools);
+    atClient.end('hello');
+    expect(await text(atServer)).toBe('hello');
+    expect(pools.client.stats().evicted).toBe(0);
+  });
+
+  it('share a network one after the other, never at once', async () => {
+    const network = new MemoryNetwork();
+    const first = await createMemoryPools({ network });
+    await expect(createMemoryPools({ network, name: 'second' })).rejects.toThrow(
+      "pool 'second': network: it joins another pair that is open: make one for each",
+    );
+    await first.close();
+    await using second = await createMemoryPools({ network });
+    await takeBoth(second);
+  });
+
+  it('follow a bound that stands alone', async () => {
+    await using small = await createMemoryPools({ client: { maxCapacity: 2, minInterval: 500 } });
+    expect(small.client.stats()).toMatchObject({ minCapacity: 2, maxCapacity: 2, interval: 500, active: 2 });
+    await using large = await createMemoryPools({ client: { minCapacity: 20 } });
+    expect(large.client.stats()).toMatchObject({ minCapacity: 20, maxCapacity: 20, active: 20 });
+  });
+
   it('work beside the fake timers of Jest', async () => {
-    jest.useFakeTimers();
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
     await using pools = await createMemoryPools();
     const late = expect(pools.server.outgoingGet('a1b2c3d4', 30_000)).rejects.toMatchObject({
       code: 'ERR_NPWS_TIMEOUT',
@@ -119,8 +155,16 @@ describe('pools joined in memory', () => {
     jest.advanceTimersByTime(30_000);
     await late;
     const { atServer, atClient } = await takeBoth(pools);
-    atClient.end('hello');
-    expect(await text(atServer)).toBe('hello');
+    for (const letter of 'abc') {
+      const readable = once(atServer, 'readable');
+      atClient.write(letter);
+      await readable;
+      expect(String(atServer.read())).toBe(letter);
+    }
+    const end = once(atServer, 'error');
+    jest.advanceTimersByTime(1_000);
+    atClient.destroy();
+    expect(await end).toMatchObject([{ code: 'ERR_NPWS_TRUNCATED' }]);
   });
 
   it('take the options of both pools, and their names', async () => {

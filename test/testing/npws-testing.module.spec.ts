@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Get, Module } from '@nestjs/common';
-import { Test } from '@nestjs/testing';
+import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
 import {
   ClientPoolService,
   CONTROL_ID,
@@ -81,6 +81,36 @@ describe('NpwsTestingModule', () => {
     expect(module.get(NpwsHealthIndicator).check('pools')).toMatchObject({ pools: { status: 'up' } });
     await module.close();
     expect(clock.pending).toBe(0);
+  });
+
+  it.each<[string, (module: TestingModule) => Promise<unknown>]>([
+    ['when a role was not to start', (module) => module.init()],
+    ['when nothing was initialised', () => Promise.resolve()],
+  ])('closes %s', async (_, prepare) => {
+    const options = { server: { autoStart: false }, client: { autoStart: false } };
+    const module = await Test.createTestingModule({
+      imports: [NpwsTestingModule.forRoot(options)],
+    }).compile();
+    await prepare(module);
+    await Promise.all([module.get(ClientPoolService).close(), module.get(ServerPoolService).close()]);
+    await module.close();
+    expect(module.get(ServerPoolService).stats()?.state).toBe('closed');
+  });
+
+  it('is there for every module when it is global', async () => {
+    @Injectable()
+    class Feature {
+      constructor(@Inject(ServerPoolService) readonly pool: ServerPoolService) {}
+    }
+    @Module({ providers: [Feature] })
+    class FeatureModule {}
+    const module = await Test.createTestingModule({
+      imports: [FeatureModule, NpwsTestingModule.forRoot({ isGlobal: true })],
+    }).compile();
+    expect(module.get(Feature, { strict: false }).pool.isConfigured).toBe(true);
+    await module.close();
+    const alone = Test.createTestingModule({ imports: [FeatureModule, NpwsTestingModule.forRoot()] });
+    await expect(alone.compile()).rejects.toThrow('ServerPoolService');
   });
 
   it('fails the boot for a mistake in the options', async () => {

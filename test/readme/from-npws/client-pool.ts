@@ -13,8 +13,9 @@ export async function talk(clientPool: ClientPool<PoolConnection>, id: string): 
   try {
     await using connection = await clientPool.outgoingGet(id, 10_000); // ended at the end of this block
     connection.write('Hello, Server!');
-    const [answer] = (await once(connection, 'data')) as [Buffer]; // rejects when the connection is cut
-    return answer.toString();
+    await once(connection, 'readable'); // rejects when the connection is cut
+    const answer = connection.read() as Buffer | null; // null when the peer has ended it: Go's io.EOF
+    return String(answer);
   } catch (error) {
     if (error instanceof NpwsError) logger.warn(`${error.code}: ${error.message}`);
     throw error;

@@ -1,8 +1,8 @@
+// #region anti-pattern
 import { text } from 'node:stream/consumers';
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get, Inject, ServiceUnavailableException } from '@nestjs/common';
 import { ClientPoolService, createClientPool } from 'nestjs-npws';
 
-// #region anti-pattern
 @Controller('slow')
 export class PoolPerRequestController {
   @Get()
@@ -24,7 +24,11 @@ export class SharedPoolController {
   @Get()
   async fast(): Promise<string> {
     // DO: the application's pool, whose hand-shakes were paid beforehand.
-    return text(await this.pool.incomingGet(5_000));
+    try {
+      return await text(await this.pool.incomingGet(5_000));
+    } catch (error) {
+      throw new ServiceUnavailableException('no connection right now', { cause: error });
+    }
   }
 }
 // #endregion

@@ -2,10 +2,14 @@
 import { expect, it } from '@jest/globals';
 import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createMemoryPools } from 'nestjs-npws/testing';
-import { createCertificate } from '../../support/certificates.js';
+import { generate } from 'selfsigned';
 
 it('talks over a real connection', async () => {
-  const { key, cert } = await createCertificate(); // PEM
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+  });
   await using serverPool = createServerPool({
     listen: { host: '127.0.0.1', port: 0 }, // a free port
     tls: { key, cert },
@@ -13,7 +17,7 @@ it('talks over a real connection', async () => {
   });
   await serverPool.start();
   await using clientPool = createClientPool({
-    address: `127.0.0.1:${serverPool.address()?.port}`,
+    address: `localhost:${serverPool.address()?.port}`,
     tls: { ca: cert },
     minCapacity: 2,
     maxCapacity: 5,

@@ -1,5 +1,11 @@
 // #region load-balancing
-import { type ClientPool, type ClientPoolOptions, createClientPool, type PoolConnection } from 'nestjs-npws';
+import {
+  type ClientPool,
+  type ClientPoolOptions,
+  createClientPool,
+  NpwsTimeoutError,
+  type PoolConnection,
+} from 'nestjs-npws';
 
 export class RoundRobin implements AsyncDisposable {
   readonly #pools: ClientPool<PoolConnection>[];
@@ -16,15 +22,15 @@ export class RoundRobin implements AsyncDisposable {
 
   /** The next idle connection of the next server that is there; one that has none to give is passed over. */
   async get(): Promise<PoolConnection> {
-    for (let tries = 0; tries < 10; tries++) {
+    for (let tries = 1; ; tries++) {
       const pool = this.#next();
       try {
         return await pool.incomingGet(5_000);
       } catch (error) {
-        pool.addError(error as Error);
+        if (!(error instanceof NpwsTimeoutError) || tries === this.#pools.length) throw error;
+        pool.addError(error);
       }
     }
-    throw new Error('no server has a connection to give');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 // #region pool-manager
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ClientPoolService, type PoolConnection } from 'nestjs-npws';
-import { getWithRetry } from '../errors.js';
+import { getWithRetry } from '../errors.js'; // the block above
 
 const MAX_ERRORS = 10;
 

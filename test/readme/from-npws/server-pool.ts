@@ -16,13 +16,14 @@ export async function serve(host: string, port: number, stopped: AbortSignal): P
   });
   await serverPool.start(); // NPWS's ServerManager; rejects when it can't listen
   logger.log(`listening on port ${serverPool.address()?.port}`);
-  while (!stopped.aborted) {
+  for (;;) {
     try {
       const connection = await serverPool.incomingGet({ timeout: 30_000, signal: stopped });
       logger.log(`new connection: ${connection.id}`);
       void echo(connection);
     } catch (error) {
-      if (error instanceof NpwsTimeoutError) logger.warn(error.message);
+      if (!(error instanceof NpwsTimeoutError)) break; // stopped, or the pool is closing
+      logger.warn(error.message);
     }
   }
 }
@@ -30,8 +31,9 @@ export async function serve(host: string, port: number, stopped: AbortSignal): P
 async function echo(connection: PoolConnection): Promise<void> {
   try {
     await using open = connection; // ended at the end of this block
-    const [bytes] = (await once(open, 'data')) as [Buffer];
-    open.write(bytes);
+    await once(open, 'readable');
+    const bytes = open.read() as Buffer | null; // null when the peer has ended it
+    if (bytes) open.write(bytes);
   } catch (error) {
     logger.warn((error as Error).message); // it was cut
   }

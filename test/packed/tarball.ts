@@ -18,9 +18,17 @@ interface Manifest {
 }
 
 /** What may be in it. */
-const EXPECTED = /^(dist\/.+\.(d\.ts|js)(\.map)?|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+const EXPECTED =
+  /^(dist\/.+\.(d\.ts|js)(\.map)?|package\.json|docs\/[\w-]+\.md|README\.md|CHANGELOG\.md|LICENSE)$/;
 /** What must be in it besides what package.json names. */
-const REQUIRED = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
+const REQUIRED = [
+  'package.json',
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+  'docs/protocol.md',
+  'docs/from-npws.md',
+];
 
 /** Packs the project, which builds it, into `folder`. */
 export async function pack(root: string, folder: string): Promise<Tarball> {

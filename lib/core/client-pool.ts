@@ -41,6 +41,8 @@ export class ClientPool<C> extends Pool<C> {
   /** The live connection that bears the control ID, whoever holds it. */
   #control: Link<C> | undefined;
   #outage: Backoff | undefined;
+  /** Why dials fail, as far as it was told. */
+  #toldCause: string | undefined;
   /** How many were idle when the server last said that it is full. */
   #idleWhenFull: number | undefined;
   #lastRound: number | undefined;
@@ -262,7 +264,9 @@ export class ClientPool<C> extends Pool<C> {
     this.fail({ error, at: this.clock.now() }, !isFull);
     this.#planned = 0;
     this.#idleWhenFull = isFull ? this.store.idle : undefined;
-    const isFirst = this.#outage === undefined;
+    const cause = causeOf(error);
+    const isNews = this.#outage === undefined || cause !== this.#toldCause;
+    this.#toldCause = cause;
     if (!this.#outage) {
       this.#outage = new Backoff(this.options.maxBackoff, this.clock, this.random, () => {
         this.#refill();
@@ -271,7 +275,12 @@ export class ClientPool<C> extends Pool<C> {
       this.#outage.failed();
     }
     this.tell('dialError', error);
-    if (isFirst) this.tell('outage', error);
+    if (isNews) this.tell('outage', error);
     this.tell('change');
   }
+}
+
+/** What tells one reason to fail from another. */
+function causeOf({ code, cause, ...rest }: NpwsError & { status?: number | null }): string {
+  return [code, rest.status, (cause as NodeJS.ErrnoException | undefined)?.code].join(' ');
 }

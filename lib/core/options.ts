@@ -20,10 +20,17 @@ export interface ResolvedOptions {
 /** The name of pools that were given none. */
 export const DEFAULT_NAME = 'default';
 
+/** What belongs to the module's registration. */
+const BESIDE = ['name', 'isGlobal'];
+
 /** Checks all options at once, fills in defaults, copies and freezes. Throws one `NpwsOptionsError` with every problem. */
 export function resolveOptions(given: NpwsOptions, name = DEFAULT_NAME): ResolvedOptions {
   const problems: string[] = [];
-  const root = new OptionReader('options', given, ['client', 'server'], problems);
+  const root = new OptionReader('options', given, ['client', 'server', ...BESIDE], problems);
+  for (const extra of BESIDE) {
+    if (root.has(extra))
+      problems.push(`options.${extra}: it stands beside useFactory, not in what that returns`);
+  }
   const client = root.has('client') ? readClientOptions(given.client, problems) : null;
   const server = root.has('server') ? readServerOptions(given.server, problems) : null;
   if (problems.length > 0) throw new NpwsOptionsError(`pool '${name}'`, problems);

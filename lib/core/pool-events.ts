@@ -69,7 +69,7 @@ export interface PoolEvents {
   disconnect: [DisconnectEvent];
   /** A dial failed. */
   dialError: [error: NpwsError];
-  /** The first failed dial since things went well. */
+  /** The first failed dial since things went well, and the first that fails for another reason. */
   outage: [error: NpwsError];
   /** A dial succeeded again. */
   recover: [RecoverEvent];

@@ -15,7 +15,10 @@ export class MemoryNetwork {
   /** What the server pool listens on. */
   #listener: MemoryListener | undefined;
 
-  /** Breaks every open connection without a goodbye, as a reset does, and returns how many there were. */
+  /**
+   * Breaks every open connection without a goodbye, as a reset does, and returns how many there were. The pools hear of it
+   * a turn of the event loop later, as of any news.
+   */
   cut(): number {
     const open = [...this.#open];
     for (const socket of open) socket.reset();

@@ -26,7 +26,7 @@ function checkText(name: 'key' | 'cert' | 'ca', text: string | Buffer): void {
   if (text.length === 0) throw new Error(`${name} is empty`);
   if (name === 'key') return;
   const certificates = text.toString('latin1').match(CERTIFICATE);
-  if (!certificates) throw new Error(`${name} holds no certificate`);
+  if (!certificates) throw new Error(`${name} holds no certificate (file names go into tlsFiles)`);
   for (const certificate of certificates) {
     try {
       new X509Certificate(certificate);

@@ -107,14 +107,32 @@ describe('the lines that a pool logs', () => {
     await up();
     await down();
     await up();
-    expect(
-      timeless(clientLines()).map((line) => line.replace(/\d+ failed dials?/, '# failed dials')),
-    ).toEqual([
+    const lines = timeless(clientLines()).map((line) => line.replace(/\d+ failed dials?/, '# failed dials'));
+    // A dial that was under way is cut, the next one refused: each reason is told.
+    const isRepeated = (line: string, index: number): boolean =>
+      line.startsWith('warn') && lines[index - 1]?.startsWith('warn') === true;
+    expect(lines.filter((line, index) => !isRepeated(line, index))).toEqual([
       outage,
       `log [ClientPool:default] connected to 127.0.0.1:${port} after # ms`,
       'log [ClientPool:default] recovered after # s, # failed dials',
       expect.stringMatching(/^warn \S+ a dial failed, retrying: \S/),
       'log [ClientPool:default] recovered after # s, # failed dials',
+    ]);
+  });
+
+  it('tell another reason to fail, once', async () => {
+    const port = await freePort();
+    const logger = new RecordingLogger();
+    const client = quickClient(port, { maxBackoff: 100 });
+    await using near = await boot({ imports: [NpwsModule.forRoot({ client })] }, { logger });
+    await until(near.client, () => near.client.errorCount() >= 3);
+    const server = { listen: { host: '127.0.0.1', port }, path: '/elsewhere' };
+    await using far = await boot({ imports: [NpwsModule.forRoot({ server })] }, { logger });
+    await until(far.server, () => (far.server.stats()?.rejected ?? 0) >= 3);
+    const lines = logger.poolLines.filter((line) => line.includes('[ClientPool:'));
+    expect(lines.map((line) => line.replace(/.*ws:\S+ /, ''))).toEqual([
+      expect.stringMatching(/^connect ECONNREFUSED/),
+      'answered 404 Not Found. The server serves another `path`.',
     ]);
   });
 

@@ -1,18 +1,25 @@
 import 'reflect-metadata';
 // #region client
 import { readFile } from 'node:fs/promises';
-import { Inject, Injectable, Module } from '@nestjs/common';
+import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
-import { ClientPoolService, CONTROL_ID, NpwsModule, type PoolConnection } from 'nestjs-npws';
+import {
+  ClientPoolService,
+  CONTROL_ID,
+  NpwsModule,
+  type NpwsOptions,
+  type PoolConnection,
+} from 'nestjs-npws';
 
 @Injectable()
 export class AnswerService implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #logger = new Logger('Answers');
   #control: PoolConnection | undefined;
 
   constructor(@Inject(ClientPoolService) private readonly pool: ClientPoolService) {}
 
   onApplicationBootstrap(): void {
-    void this.listen().catch(() => undefined); // until the pool is closed
+    this.listen().catch(() => undefined); // until the pool is closed
   }
 
   onModuleDestroy(): void {
@@ -20,28 +27,39 @@ export class AnswerService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async listen(): Promise<void> {
-    this.#control = await this.pool.outgoingGet(CONTROL_ID, Infinity);
-    for await (const bytes of this.#control as AsyncIterable<Buffer>) {
-      for (let at = 0; at < bytes.length; at += 4) void this.answer(bytes.toString('hex', at, at + 4));
+    for (;;) {
+      this.#control = await this.pool.outgoingGet(CONTROL_ID, Infinity); // again whenever it was lost
+      try {
+        for await (const bytes of this.#control as AsyncIterable<Buffer>) {
+          for (let at = 0; at < bytes.length; at += 4) void this.answer(bytes.toString('hex', at, at + 4));
+        }
+      } catch (error) {
+        this.#logger.warn((error as Error).message); // cut
+      }
     }
   }
 
   async answer(id: string): Promise<void> {
-    const connection = await this.pool.outgoingGet(id, 5_000); // the same one
-    connection.once('data', (question: Buffer) => connection.end(`you asked: ${question.toString()}`));
+    try {
+      const connection = await this.pool.outgoingGet(id, 5_000); // the same one
+      connection.setTimeout(10_000, () => connection.destroy()); // nobody asks
+      connection.once('data', (question: Buffer) => connection.end(`you asked: ${question.toString()}`));
+    } catch (error) {
+      this.#logger.warn((error as Error).message); // not there in time
+    }
   }
 }
 
 @Module({
   imports: [
     NpwsModule.forRootAsync({
-      useFactory: async () => ({
+      useFactory: async (): Promise<NpwsOptions> => ({
         client: {
           address: `localhost:${process.env['POOL_PORT'] ?? 8443}`,
           tls: { ca: await readFile('server.crt') },
           minCapacity: 5,
           maxCapacity: 20,
-          minInterval: 500,
+          minInterval: 100,
           maxInterval: 5_000,
           reserveControl: true,
         },

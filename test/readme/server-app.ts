@@ -2,32 +2,47 @@ import 'reflect-metadata';
 // #region server
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { Controller, Get, Inject, Module, Query } from '@nestjs/common';
+import { finished } from 'node:stream/promises';
+import { Controller, Get, Inject, Module, Query, ServiceUnavailableException } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
-import { CONTROL_ID, NpwsModule, type PoolConnection, ServerPoolService } from 'nestjs-npws';
+import {
+  CONTROL_ID,
+  NpwsModule,
+  type NpwsOptions,
+  type PoolConnection,
+  ServerPoolService,
+} from 'nestjs-npws';
 
 @Controller()
 export class AskController implements OnApplicationBootstrap, OnModuleDestroy {
-  #control!: Promise<PoolConnection>;
+  #control: PoolConnection | undefined;
 
   constructor(@Inject(ServerPoolService) private readonly pool: ServerPoolService) {}
 
   onApplicationBootstrap(): void {
-    // By custom both ends take '00000000' and use it to talk about the others.
-    this.#control = this.pool.outgoingGet(CONTROL_ID, Infinity);
-    this.#control.catch(() => undefined); // shut down before the client came
+    this.followControl().catch(() => undefined); // until the pool is closed
   }
 
   onModuleDestroy(): void {
-    void this.#control.then((control) => control.end()).catch(() => undefined); // or the pool would wait for it
+    this.#control?.end(); // or the pool would wait for it
+  }
+
+  async followControl(): Promise<void> {
+    for (;;) {
+      const control = await this.pool.outgoingGet(CONTROL_ID, Infinity);
+      this.#control = control.resume(); // the client says nothing here; reading shows its end
+      await finished(control).catch(() => undefined);
+      this.#control = undefined; // the client is gone: its next one comes with a new control connection
+    }
   }
 
   @Get('ask')
-  async ask(@Query('q') question: string): Promise<string> {
-    const control = await this.#control;
+  async ask(@Query('q') question = 'why?'): Promise<string> {
+    if (!this.#control) throw new ServiceUnavailableException('no client is connected');
     const connection = await this.pool.incomingGet(5_000); // the next idle one
-    control.write(Buffer.from(connection.id, 'hex')); // tell the client which
-    connection.write(question);
+    connection.setTimeout(10_000, () => connection.destroy()); // nobody answers
+    this.#control.write(Buffer.from(connection.id, 'hex')); // tell the client which
+    connection.write(`${question}\n`);
     return text(connection); // until the client ends it
   }
 }
@@ -35,9 +50,9 @@ export class AskController implements OnApplicationBootstrap, OnModuleDestroy {
 @Module({
   imports: [
     NpwsModule.forRootAsync({
-      useFactory: async () => ({
+      useFactory: async (): Promise<NpwsOptions> => ({
         server: {
-          listen: { port: Number(process.env['POOL_PORT']) },
+          listen: { port: Number(process.env['POOL_PORT'] ?? 8443) },
           tls: { key: await readFile('server.key'), cert: await readFile('server.crt') },
           maxCapacity: 100,
           reserveControl: true,

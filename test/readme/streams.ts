@@ -14,10 +14,10 @@ interface Ends {
 export function overHttp({ atServer, atClient }: Ends, httpServer: HttpServer): Promise<string> {
   return new Promise((resolve, reject) => {
     // #region http
-    // At one end an HTTP server, Nest's own too (app.getHttpServer()): it needs no port.
-    httpServer.emit('connection', atServer);
-    // At the other end its clients.
-    const request = get({ path: '/', createConnection: () => atClient }, (response) => {
+    // Behind the client an HTTP server, Nest's own too (app.getHttpServer()): it needs no port.
+    httpServer.emit('connection', atClient);
+    // Before the server those who ask it.
+    const request = get({ path: '/', createConnection: () => atServer }, (response) => {
       text(response).then(resolve, reject);
     });
     request.on('error', reject); // a cut comes here first, whatever the response says
@@ -28,13 +28,14 @@ export function overHttp({ atServer, atClient }: Ends, httpServer: HttpServer): 
 export function overTls({ atServer, atClient }: Ends, tlsServer: TlsServer, ca: string): TLSSocket {
   // #region tls
   // TLS from end to end, which the pools do not see into.
-  tlsServer.emit('connection', atServer);
-  const socket = connect({ socket: atClient, ca, servername: 'localhost' });
+  tlsServer.emit('connection', atClient);
+  const socket = connect({ socket: atServer, ca, servername: 'localhost' });
   // #endregion
   return socket;
 }
 
 // #region join
+// import type { Socket } from 'node:net'; import { pipeline } from 'node:stream/promises';
 /** Joins a socket and a connection, both ways, to the last byte. */
 export async function join(socket: Socket, connection: PoolConnection): Promise<void> {
   connection.allowHalfOpen = true; // else the end of one direction cuts the other

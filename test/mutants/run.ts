@@ -10,7 +10,11 @@ import { type Mutant, MUTANTS } from './mutants.js';
 // Plants one bug after the other in a copy of the project. A bug that no test finds, or that can't be planted, fails.
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const COPIED = ['lib', 'test', 'sample', 'jest.config.ts', 'package.json', 'tsconfig.json'];
+const COPIED = ['lib', 'test', 'sample', 'README.md', 'jest.config.ts', 'package.json', 'tsconfig.json'];
+
+/** How long the tests of one bug may take, and all of them without one, in milliseconds. */
+const PATIENCE = 60_000;
+const PATIENCE_FOR_ALL = 300_000;
 
 interface Verdict {
   /** Whether every test file could be loaded and every test passed. */
@@ -37,7 +41,7 @@ try {
   for (const item of COPIED) await cp(join(ROOT, item), join(copy, item), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   const patterns = [...new Set(MUTANTS.flatMap(({ killedBy }) => killedBy))];
-  const healthy = await runTests(patterns);
+  const healthy = await runTests(patterns, PATIENCE_FOR_ALL);
   if (!healthy.success) {
     throw new Error(`the tests fail without a planted bug:\n  ${healthy.failures.join('\n  ')}`);
   }
@@ -71,13 +75,13 @@ async function tryMutant({ name, file, find, replace, killedBy }: Mutant): Promi
 }
 
 /** Runs the test files that match. Tests that can't even be loaded do not count as failed. */
-async function runTests(patterns: readonly string[]): Promise<Verdict> {
+async function runTests(patterns: readonly string[], patience = PATIENCE): Promise<Verdict> {
   const report = join(copy, 'report.json');
   await rm(report, { force: true });
   const jest = spawn(
     process.execPath,
     ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', '--testTimeout=5000', '--json', `--outputFile=${report}`, ...patterns],
-    { cwd: copy, stdio: 'ignore', timeout: 60_000 },
+    { cwd: copy, stdio: 'ignore', timeout: patience },
   ); // prettier-ignore
   const [code] = (await once(jest, 'exit')) as [number | null];
   // A bug may be bad enough to take the whole run down before it can report.

@@ -99,13 +99,19 @@ export function joinInMemory({
     client: { ...clientDefaults(client), ...client, address: 'memory:1', tlsMode: 'none' },
     server: { ...SERVER, ...server, listener },
   } as const;
-  const resolved = checkOptions(given, name) as {
-    client: ResolvedClientOptions;
-    server: ResolvedServerOptions;
-  };
   const connect = network.connect.bind(network);
-  return {
-    client: buildClientPool(name, resolved.client, { clock, connect }),
-    server: buildServerPool(name, resolved.server, { clock }),
-  };
+  try {
+    const resolved = checkOptions(given, name) as {
+      client: ResolvedClientOptions;
+      server: ResolvedServerOptions;
+    };
+    return {
+      client: buildClientPool(name, resolved.client, { clock, connect }),
+      server: buildServerPool(name, resolved.server, { clock }),
+    };
+  } catch (error) {
+    // The network is free for the next pair.
+    listener.close();
+    throw error;
+  }
 }

@@ -135,6 +135,8 @@ describe('pools joined in memory', () => {
       "pool 'second': network: it joins another pair that is open: make one for each",
     );
     await first.close();
+    const wrong = createMemoryPools({ network, client: { minCapacity: -1 } });
+    await expect(wrong).rejects.toThrow('client.minCapacity');
     await using second = await createMemoryPools({ network });
     await takeBoth(second);
   });

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { ClientPool } from './core/client-pool.js';
 import { type Clock, systemClock } from './core/clock.js';
-import { labelOf, NpwsOptionsError } from './core/errors.js';
+import { labelOf, NpwsOptionsError, type PoolRole } from './core/errors.js';
 import { type ClientPoolOptions, type ResolvedClientOptions } from './core/client-options.js';
 import { DEFAULT_NAME, type NpwsOptions, type ResolvedOptions, resolveOptions } from './core/options.js';
 import { type ResolvedServerOptions, type ServerPoolOptions } from './core/server-options.js';
@@ -30,8 +30,7 @@ export function createClientPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ClientPool<PoolConnection> {
   const { client } = checkOptions({ client: options }, name);
-  if (!client) throw new NpwsOptionsError(`pool '${name}'`, ['client: expected an object, got undefined']);
-  return standAlone(signal, buildClientPool(name, client));
+  return standAlone(signal, buildClientPool(name, given('client', name, client)));
 }
 
 /**
@@ -43,13 +42,20 @@ export function createServerPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ServerPool<PoolConnection> {
   const { server } = checkOptions({ server: options }, name);
-  if (!server) throw new NpwsOptionsError(`pool '${name}'`, ['server: expected an object, got undefined']);
-  return standAlone(signal, buildServerPool(name, server));
+  return standAlone(signal, buildServerPool(name, given('server', name, server)));
+}
+
+/** The options of a role that has to be given; JavaScript may leave them out. */
+function given<T>(role: PoolRole, name: string, options: T | null): T {
+  if (options === null) {
+    throw new NpwsOptionsError(`pool '${name}'`, [`${role}: expected an object, got undefined`]);
+  }
+  return options;
 }
 
 /** Checks the options of both roles as far as that can be done before the start, Node's TLS options included. */
-export function checkOptions(given: NpwsOptions, name: string): ResolvedOptions {
-  const resolved = resolveOptions(given, name);
+export function checkOptions(options: NpwsOptions, name: string): ResolvedOptions {
+  const resolved = resolveOptions(options, name);
   const problems = tlsProblemsOf(resolved);
   if (problems.length > 0) throw new NpwsOptionsError(`pool '${name}'`, problems);
   return resolved;

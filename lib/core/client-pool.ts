@@ -105,10 +105,8 @@ export class ClientPool<C> extends Pool<C> {
       if (this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL)
         return down(`no connection, and no dial for ${STALE_DIAL / 1000} s: see maxInterval`);
     }
-    const { maxErrors } = this.options;
-    if (this.errorCount() > maxErrors)
-      return down(`${this.errorCount()} errors, more than maxErrors (${maxErrors})`);
-    return { up: true, reason: null };
+    const reason = this.tooManyErrors();
+    return { up: reason === null, reason };
   }
 
   protected override connecting(): number {

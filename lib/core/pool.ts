@@ -289,6 +289,12 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     for (const waiter of this.#readyWaiters) waiter.succeed();
   }
 
+  /** Why the errors counted so far make the pool unfit, or null. */
+  protected tooManyErrors(): string | null {
+    const { maxErrors } = this.options;
+    return this.#errors > maxErrors ? `${this.#errors} errors, more than maxErrors (${maxErrors})` : null;
+  }
+
   /** Whether anything is live that an application has or could take. */
   protected isAlive(): boolean {
     return this.store.active + this.store.owed + this.custody.used > 0;

@@ -96,10 +96,8 @@ export class ServerPool<C> extends Pool<C> {
     if (this.state === 'draining' || this.state === 'closed') return down(this.state);
     if (!this.#listening)
       return down(withoutLabel(this.lastFailure?.error.message ?? 'not listening', this.label));
-    const { maxErrors } = this.options;
-    if (this.errorCount() > maxErrors)
-      return down(`${this.errorCount()} errors, more than maxErrors (${maxErrors})`);
-    return { up: true, reason: null };
+    const reason = this.tooManyErrors();
+    return { up: reason === null, reason };
   }
 
   protected override connecting(): number {

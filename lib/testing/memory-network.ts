@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net';
 import { setImmediate } from 'node:timers';
 import type { Address } from '../core/pool.js';
 import { type MemorySocket, memorySockets } from './memory-socket.js';
+import { socketError } from './socket-stand-in.js';
 
 /**
  * The network between two pools in memory. Make one and pass it as `network` to have it fail: `cut()` breaks what is
@@ -56,8 +57,7 @@ export class MemoryNetwork {
       if (near.destroyed) return;
       const listener = this.#listener;
       if (this.#isDown || !listener?.listening) {
-        const message = `connect ECONNREFUSED ${host}:${port}`;
-        near.destroy(Object.assign(new Error(message), { code: 'ECONNREFUSED' }));
+        near.destroy(socketError(`connect ECONNREFUSED ${host}:${port}`));
         return;
       }
       this.#open.add(near);

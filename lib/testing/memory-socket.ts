@@ -1,6 +1,6 @@
 // Taken when this file is loaded: fake timers of a test framework must not stop the network.
 import { setImmediate } from 'node:timers';
-import { SocketStandIn } from './socket-stand-in.js';
+import { socketError, SocketStandIn } from './socket-stand-in.js';
 
 const SERVER_PORT = 1;
 const MAX_PORT = 65_535;
@@ -31,7 +31,7 @@ export class MemorySocket extends SocketStandIn {
 
   /** Breaks the connection: both ends see it. */
   reset(): void {
-    const error = errorOf('read ECONNRESET');
+    const error = socketError('read ECONNRESET');
     this.#peer.destroy(error);
     this.destroy(error);
   }
@@ -44,7 +44,7 @@ export class MemorySocket extends SocketStandIn {
     // A copy, as over a network: who receives it may change it. A turn later, so that nobody hears before the writer returns.
     const copy = Buffer.from(bytes);
     setImmediate(() => {
-      if (this.#peer.destroyed) callback(errorOf('write EPIPE'));
+      if (this.#peer.destroyed) callback(socketError('write EPIPE'));
       else if (this.#peer.#deliver(copy)) callback();
       else this.#written = callback;
     });
@@ -60,7 +60,7 @@ export class MemorySocket extends SocketStandIn {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     setImmediate(() => this.#peer.#deliver(null));
     callback(error);
-    this.#settleWrite(errorOf('write ECANCELED'));
+    this.#settleWrite(socketError('write ECANCELED'));
     // What waits for this end to read waits in vain.
     this.#peer.#settleWrite();
   }
@@ -78,8 +78,4 @@ export class MemorySocket extends SocketStandIn {
     this.bytesRead += bytes?.length ?? 0;
     return this.push(bytes);
   }
-}
-
-function errorOf(message: string): Error {
-  return Object.assign(new Error(message), { code: message.split(' ')[1] });
 }

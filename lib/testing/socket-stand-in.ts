@@ -3,6 +3,11 @@ import { Duplex } from 'node:stream';
 
 const ADDRESS = '127.0.0.1';
 
+/** An error as a socket has it: its code is the second word. */
+export function socketError(message: string): Error {
+  return Object.assign(new Error(message), { code: message.split(' ')[1] });
+}
+
 /** What the library takes for a TCP socket. Where its bytes come from and go to is for those who extend it. */
 export abstract class SocketStandIn extends Duplex {
   readonly localAddress = ADDRESS;

@@ -1,4 +1,4 @@
-import { SocketStandIn } from '../../lib/testing/socket-stand-in.js';
+import { socketError, SocketStandIn } from '../../lib/testing/socket-stand-in.js';
 
 const SERVER_PORT = 1;
 
@@ -33,7 +33,7 @@ export class MemorySocket extends SocketStandIn {
 
   /** The far end resets the connection. */
   reset(): void {
-    if (!this.destroyed) this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+    if (!this.destroyed) this.destroy(socketError('read ECONNRESET'));
   }
 
   override _read(): void {

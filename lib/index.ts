@@ -1,9 +1,11 @@
 export type { ClientPool } from './core/client-pool.js';
+export type { CloseReason } from './core/closing.js';
 export { CONTROL_ID, type ConnectionId } from './core/connection-id.js';
 export {
   NpwsAbortedError,
   NpwsBadIdError,
   NpwsClosedError,
+  NpwsConnectionUnusedError,
   NpwsDialError,
   NpwsDrainingError,
   NpwsError,

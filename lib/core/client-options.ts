@@ -167,7 +167,7 @@ function readHeaders(options: OptionReader): Readonly<Record<string, string | re
     const values: unknown[] = Array.isArray(value) ? value : [value];
     if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || name === '__proto__')
       options.problem('headers', 'header names', `${name.split(/[:\s]/, 1)[0]}…`);
-    else if (/^(sec-websocket-.*|connection|upgrade)$/i.test(name)) {
+    else if (/^(sec-websocket-.*|connection|upgrade|npws-protocol)$/i.test(name)) {
       options.problem(`headers.${name}`, 'nothing, as the WebSocket hand-shake sets it', '…');
     } else if (!values.every((item) => typeof item === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(item))) {
       // The value may be a secret: it is not shown.

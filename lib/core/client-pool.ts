@@ -2,8 +2,9 @@ import { adjustCapacity, adjustInterval, LOW } from './adjust.js';
 import { Backoff } from './backoff.js';
 import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
+import type { PartReason } from './closing.js';
 import { CONTROL_ID } from './connection-id.js';
-import { NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
+import { NpwsDialError, NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import { type Address, Pool } from './pool.js';
@@ -32,7 +33,7 @@ export class ClientPool<C> extends Pool<C> {
   readonly role = 'client';
   #capacity: number;
   #interval: number;
-  /** Connections that arrived since the last adjustment. */
+  /** Connections that were named, for the first time or anew, since the last adjustment. */
   #created = 0;
   /** Dials that the last round asked for and that wait for a free place. */
   #planned = 0;
@@ -55,9 +56,9 @@ export class ClientPool<C> extends Pool<C> {
     private readonly dial: Dial<C>,
     certificates: Certificates | null,
     clock: Clock,
-    private readonly random: Random,
+    random: Random,
   ) {
-    super(name, options, certificates, clock);
+    super(name, options, certificates, clock, random);
     this.#capacity = options.minCapacity;
     this.#interval = options.minInterval;
   }
@@ -109,8 +110,9 @@ export class ClientPool<C> extends Pool<C> {
     return { up: reason === null, reason };
   }
 
+  /** A link given back is a dial whose hand-shake is done. */
   protected override connecting(): number {
-    return this.#inFlight.size;
+    return this.#inFlight.size + this.custody.nameless;
   }
 
   protected override minCapacity(): number {
@@ -130,6 +132,27 @@ export class ClientPool<C> extends Pool<C> {
 
   protected override forget(link: Link<C>): void {
     if (link === this.#control) this.#control = undefined;
+  }
+
+  /** Gives a link back, if it will find room, and takes it for a dial in flight until it is named. */
+  protected override renew(link: Link<C>, why: PartReason | null): void {
+    this.forget(link);
+    if (why !== null || !this.#hasRoom()) {
+      this.custody.part(link, why ?? 'surplus');
+      return;
+    }
+    const { dialTimeout } = this.options;
+    this.custody.awaitName(link, dialTimeout, () => {
+      const what = `${link.peer} did not name a connection that was given back within ${dialTimeout} ms`;
+      this.#failed(new NpwsDialError(`${this.label}: ${what}`), undefined);
+    });
+    // No dials for what comes back.
+    this.#planned = Math.max(0, Math.min(this.#planned, this.#need()));
+    link.giveBack(() => {
+      this.#created++;
+      this.#noteControl(link);
+      this.arrive(link);
+    });
   }
 
   protected override stopSupply(): void {
@@ -196,7 +219,13 @@ export class ClientPool<C> extends Pool<C> {
   #need(): number {
     const wanted = this.#capacity + (this.#lacksControl() ? 1 : 0);
     const waiting = Math.min(this.waiters.inLine, this.options.maxCapacity);
-    return Math.max(wanted - this.store.idle, waiting) - this.#inFlight.size;
+    return Math.max(wanted - this.store.idle, waiting) - this.connecting();
+  }
+
+  /** Whether those that are coming, the one just returned among them, fit beside the idle ones (I6). */
+  #hasRoom(): boolean {
+    const limit = this.options.maxCapacity + (this.#lacksControl() ? 1 : 0);
+    return this.store.idle + this.connecting() <= limit;
   }
 
   #lacksControl(): boolean {
@@ -239,13 +268,13 @@ export class ClientPool<C> extends Pool<C> {
 
   #succeeded(link: Link<C>): void {
     if (this.state !== 'running') {
-      this.custody.part(link, 1001, 'going away');
+      this.custody.part(link, 'drained');
       return;
     }
     const outage = this.#outage;
     this.#outage = undefined;
     this.#created++;
-    if (link.id === CONTROL_ID) this.#control = link;
+    this.#noteControl(link);
     this.arrive(link);
     if (outage) {
       outage.cancel();
@@ -254,6 +283,10 @@ export class ClientPool<C> extends Pool<C> {
     } else {
       this.#pump();
     }
+  }
+
+  #noteControl(link: Link<C>): void {
+    if (link.id === CONTROL_ID) this.#control = link;
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {

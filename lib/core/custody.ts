@@ -1,30 +1,35 @@
 import type { Cancel, Clock } from './clock.js';
+import { type CloseReason, CLOSINGS, noClosings, type PartReason, UNREAD_CODE, UNUSED } from './closing.js';
 import type { ConnectionId } from './connection-id.js';
 import type { IdleStore } from './idle-store.js';
 import type { Link, LinkEnd, LinkKeeper } from './link.js';
 import type { Waiters } from './waiters.js';
 
-/** The close code for a connection whose bytes nobody came for: not 1000, as they were never read. */
-const UNCLAIMED = 1013;
-
 /** What custody tells its pool. */
 export interface CustodyListener<C> {
+  /** A use is over: the link is without a name. */
+  returned(link: Link<C>): void;
   /** Nothing more comes over a link. */
-  ended(link: Link<C>, end: LinkEnd, wasUsed: boolean): void;
-  /** A link is gone for good: its name is free. */
+  ended(link: Link<C>, end: LinkEnd, wasUsed: boolean, why: CloseReason): void;
+  /** A link is gone for good: its name is free, if it has one. */
   forgotten(link: Link<C>): void;
   /** Some number may have changed. */
   changed(): void;
 }
 
 /**
- * Knows where every named link is and is the one place that moves it: in the store, in use, or parting (closed by
- * us, its socket not gone yet). Each is in exactly one of these (I1).
+ * Knows where every link is and is the one place that moves it: in the store, in use, given back and without a name
+ * yet, or parting (closed by us, its socket not gone yet). Each is in exactly one of these (I1).
  */
 export class Custody<C> implements LinkKeeper<Link<C>> {
   readonly #used = new Set<Link<C>>();
-  readonly #parting = new Set<Link<C>>();
-  readonly #claims = new Map<Link<C>, Cancel>();
+  readonly #nameless = new Set<Link<C>>();
+  readonly #parting = new Map<Link<C>, CloseReason>();
+  /** What stops the time that a link has to be claimed, or to be named. */
+  readonly #deadlines = new Map<Link<C>, Cancel>();
+  readonly #closed = noClosings();
+  #opened = 0;
+  #reused = 0;
   #evicted = 0;
   #onEmpty: (() => void) | undefined;
 
@@ -41,16 +46,38 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     return this.#used.size;
   }
 
+  /** Links given back that wait for their next name. */
+  get nameless(): number {
+    return this.#nameless.size;
+  }
+
   /** Links that died while nobody held them. */
   get evicted(): number {
     return this.#evicted;
   }
 
+  /** Links that were ever taken in. */
+  get opened(): number {
+    return this.#opened;
+  }
+
+  /** How often one of them was named anew. */
+  get reused(): number {
+    return this.#reused;
+  }
+
+  /** Links that ended, by reason. */
+  get closed(): Readonly<Record<CloseReason, number>> {
+    return { ...this.#closed };
+  }
+
   /** Takes in a link that has just been named: for whoever waits for it, else for the store. */
   arrive(link: Link<C>): void {
-    link.keeper = this;
+    if (this.#nameless.has(link)) this.#reused++;
+    this.#adopt(link);
+    this.#leave(link);
     const bearer = this.store.get(link.id);
-    if (bearer) this.part(bearer, 1000, 'its ID was issued again');
+    if (bearer) this.part(bearer, 'replaced');
     const waiter = this.waiters.claimant(link.id, !link.begun && this.store.isForAnyone(link.id));
     if (waiter) {
       waiter.succeed(this.#checkOut(link));
@@ -64,34 +91,46 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   take(id: ConnectionId | undefined): C | undefined {
     const link = id === undefined ? this.store.oldestIdle : this.store.get(id);
     if (!link) return undefined;
-    this.#leaveStore(link);
+    this.#leave(link);
     const connection = this.#checkOut(link);
     this.pool.changed();
     return connection;
   }
 
+  /** Gives a returned link `ms` milliseconds to be named anew, and closes it then. */
+  awaitName(link: Link<C>, ms: number, late: () => void): void {
+    const giveUp = (): void => {
+      this.part(link, 'unnamed');
+      late();
+    };
+    this.#deadlines.set(link, this.clock.after(ms, giveUp));
+  }
+
   /** Closes a link that nobody holds. */
-  part(link: Link<C>, code: number, reason: string): void {
-    this.#leaveStore(link);
+  part(link: Link<C>, why: PartReason): void {
+    this.#leave(link);
     if (link.isGone) {
       this.pool.forgotten(link);
     } else {
-      link.keeper = this;
-      this.#parting.add(link);
-      link.close(code, reason);
+      this.#adopt(link);
+      this.#parting.set(link, why);
+      const { code, words } = CLOSINGS[why];
+      // A peer that has begun to write must not take it for a clean end.
+      link.close(link.begun ? UNREAD_CODE : code, words);
     }
     this.pool.changed();
   }
 
   /** Closes all idle links and returns how many. */
-  partIdle(code: number, reason: string): number {
-    return this.#partAll(this.store.allIdle(), code, reason);
+  partIdle(why: PartReason): number {
+    return this.#partAll(this.store.allIdle(), why);
   }
 
-  /** Closes whatever nobody holds. Peers that have begun to write must not take it for a clean end. */
-  partUnused(reason: string): void {
-    this.partIdle(1001, reason);
-    this.#partAll(this.store.allOwed(), UNCLAIMED, reason);
+  /** Closes whatever nobody holds. */
+  partUnused(why: PartReason): void {
+    this.partIdle(why);
+    this.#partAll(this.store.allOwed(), why);
+    for (const link of this.#nameless) this.part(link, why);
   }
 
   /** Cuts whatever is in use. */
@@ -117,14 +156,24 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     this.pool.changed();
   }
 
+  returned(link: Link<C>): void {
+    this.#used.delete(link);
+    this.#nameless.add(link);
+    this.pool.returned(link);
+    this.pool.changed();
+  }
+
   /** Nothing more comes, so a link that nobody holds leaves at once. */
   ended(link: Link<C>, end: LinkEnd): void {
+    const wasUsed = this.#used.has(link);
+    const why = this.#parting.get(link) ?? reasonOf(end, wasUsed);
+    this.#closed[why]++;
     // What a peer wrote before it closed in good order is still owed to whoever knows the ID.
-    if (!(end.clean && link.begun) && this.#leaveStore(link)) {
-      this.#parting.add(link);
+    if (!(end.clean && link.begun) && this.#leave(link)) {
+      this.#parting.set(link, why);
       this.#evicted++;
     }
-    this.pool.ended(link, end, this.#used.has(link));
+    this.pool.ended(link, end, wasUsed, why);
     this.pool.changed();
   }
 
@@ -137,18 +186,24 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   }
 
   /** A listener that hears of one may take the next: those have left the store and are not closed. */
-  #partAll(links: readonly Link<C>[], code: number, reason: string): number {
+  #partAll(links: readonly Link<C>[], why: PartReason): number {
     let parted = 0;
     for (const link of links) {
       if (this.store.get(link.id) !== link) continue;
-      this.part(link, code, reason);
+      this.part(link, why);
       parted++;
     }
     return parted;
   }
 
   #isEmpty(): boolean {
-    return this.#used.size === 0 && this.#parting.size === 0;
+    return this.#used.size === 0 && this.#nameless.size === 0 && this.#parting.size === 0;
+  }
+
+  #adopt(link: Link<C>): void {
+    if (link.keeper === this) return;
+    link.keeper = this;
+    this.#opened++;
   }
 
   #checkOut(link: Link<C>): C {
@@ -157,19 +212,20 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     return link.checkOut();
   }
 
-  #leaveStore(link: Link<C>): boolean {
-    this.#claims.get(link)?.();
-    this.#claims.delete(link);
-    return this.store.remove(link);
+  /** Takes a link out of the store, or from those without a name. False when it was in neither. */
+  #leave(link: Link<C>): boolean {
+    this.#deadlines.get(link)?.();
+    this.#deadlines.delete(link);
+    return this.#nameless.delete(link) || this.store.remove(link);
   }
 
   /** Bytes wait for somebody who knows the ID, but not for ever, and not in any number (I11). */
   #expectClaim(link: Link<C>): void {
     const { claimTimeout, maxCapacity } = this.limits;
     const giveUp = (owed: Link<C>): void => {
-      this.part(owed, UNCLAIMED, 'nobody took this connection');
+      this.part(owed, 'unclaimed');
     };
-    this.#claims.set(
+    this.#deadlines.set(
       link,
       this.clock.after(claimTimeout, () => {
         giveUp(link);
@@ -178,4 +234,13 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     const { oldestOwed } = this.store;
     if (this.store.owed > maxCapacity && oldestOwed) giveUp(oldestOwed);
   }
+}
+
+/** Why a link ended that we did not close. */
+function reasonOf({ clean, violation, reason }: LinkEnd, wasUsed: boolean): CloseReason {
+  if (violation) return 'violation';
+  // Whoever took a link that its peer closed as unused has used nothing of it.
+  if (clean && wasUsed && reason !== UNUSED) return 'finished';
+  if (clean) return 'dropped';
+  return wasUsed ? 'broken' : 'lost';
 }

@@ -11,7 +11,8 @@ export type NpwsErrorCode =
   | 'ERR_NPWS_OPTIONS'
   | 'ERR_NPWS_TIMEOUT'
   | 'ERR_NPWS_TOO_MANY_WAITERS'
-  | 'ERR_NPWS_TRUNCATED';
+  | 'ERR_NPWS_TRUNCATED'
+  | 'ERR_NPWS_UNUSED';
 
 /** Which side of a pool pair: the client dials, the server listens. */
 export type PoolRole = 'client' | 'server';
@@ -197,6 +198,15 @@ export class NpwsTruncatedError extends NpwsError {
   ) {
     super(message, options);
   }
+}
+
+/**
+ * The peer closed the connection while nobody there had it: no byte of this use reached an application. Taking another
+ * one and saying everything again is safe. (Under protocol 1 nobody can know: it is an end, or an `NpwsTruncatedError`.)
+ */
+export class NpwsConnectionUnusedError extends NpwsError {
+  /** Stable: what to tell this error by. */
+  readonly code = 'ERR_NPWS_UNUSED';
 }
 
 /** A value as an error message shows it: short, on one line, never a whole object. */

@@ -90,6 +90,11 @@ export class IdleStore<L extends Named> {
     return [...this.#idle.values(), ...this.#aside.values()];
   }
 
+  /** Every idle link that anyone may have, the oldest first. */
+  allForAnyone(): L[] {
+    return this.#idle.values();
+  }
+
   allOwed(): L[] {
     return this.#owed.values();
   }

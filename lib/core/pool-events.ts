@@ -1,3 +1,4 @@
+import type { CloseReason } from './closing.js';
 import type { NpwsError, NpwsListenError } from './errors.js';
 import type { LinkEnd } from './link.js';
 
@@ -11,7 +12,7 @@ export interface ListeningEvent {
   readonly clientIP: readonly string[];
 }
 
-/** A connection of a pool. */
+/** A link of a pool under the name of one use. */
 export interface ConnectEvent {
   /** Its ID: for listeners that follow one connection, no metric label. */
   readonly id: string;
@@ -19,10 +20,12 @@ export interface ConnectEvent {
   readonly peer: string;
 }
 
-/** A connection that ended, and how. */
+/** A link that ended, and how. */
 export interface DisconnectEvent extends ConnectEvent, LinkEnd {
   /** Whether an application held it. */
   readonly used: boolean;
+  /** Why it was closed: what `stats().closed` counts by. */
+  readonly why: CloseReason;
 }
 
 /** The end of an outage. */
@@ -63,9 +66,11 @@ export interface PoolEvents {
   warning: [message: string];
   /** A server listens. */
   listening: [ListeningEvent];
-  /** A connection was set up and named. */
+  /** A link was set up and named. */
   connect: [ConnectEvent];
-  /** A connection is gone. */
+  /** A link came back from a use and was named anew, without a hand-shake. */
+  reuse: [ConnectEvent];
+  /** A link is gone. */
   disconnect: [DisconnectEvent];
   /** A dial failed. */
   dialError: [error: NpwsError];

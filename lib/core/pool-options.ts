@@ -22,6 +22,19 @@ export interface PoolOptions {
   readonly reserveControl?: boolean;
   /** How long a connection whose peer began to write waits to be taken by its ID. Default 30,000. */
   readonly claimTimeout?: number;
+  /**
+   * The newest protocol to speak: 2 (half-close, and links that are used again and again) with peers that know it, 1 with
+   * all others and if it is 1 here. Default 2.
+   */
+  readonly protocol?: 1 | 2;
+  /** Whether a connection can still be written to when the peer has ended, as in `net.Socket`; protocol 2. Default true. */
+  readonly allowHalfOpen?: boolean;
+  /** How many uses a link may serve before it is closed; protocol 2. Default: no limit. */
+  readonly maxUses?: number;
+  /** How long a link may serve, give or take 10 %; protocol 2. It is closed after a use or while idle. Default 1,800,000. */
+  readonly maxLifetime?: number;
+  /** How long a link may be idle before it is closed; protocol 2. Default: no limit. */
+  readonly maxIdle?: number;
   /** How long `close()` lets streams in use finish; 0 cuts them at once. Default 5,000. */
   readonly drainTimeout?: number;
   /** Health is down when `errorCount()` exceeds this; 0 tolerates none. Default: no limit. */
@@ -42,6 +55,11 @@ export interface ResolvedPoolOptions {
   readonly maxWaiters: number;
   readonly reserveControl: boolean;
   readonly claimTimeout: number;
+  readonly protocol: 1 | 2;
+  readonly allowHalfOpen: boolean;
+  readonly maxUses: number;
+  readonly maxLifetime: number;
+  readonly maxIdle: number;
   readonly drainTimeout: number;
   readonly maxErrors: number;
   readonly autoStart: boolean;
@@ -53,7 +71,7 @@ export interface ResolvedPoolOptions {
 /** The names of what both roles take. */
 export const POOL_OPTIONS = [
   'maxCapacity', 'keepAlive', 'ping', 'maxPayload', 'acquireTimeout', 'maxWaiters', 'reserveControl',
-  'claimTimeout', 'drainTimeout', 'maxErrors', 'autoStart', 'tls', 'tlsFiles', 'path',
+  'claimTimeout', 'protocol', 'allowHalfOpen', 'maxUses', 'maxLifetime', 'maxIdle', 'drainTimeout', 'maxErrors', 'autoStart', 'tls', 'tlsFiles', 'path',
 ]; // prettier-ignore
 
 /** Reads what means the same in both roles. */
@@ -73,10 +91,22 @@ export function readPoolOptions(
     maxWaiters: options.number('maxWaiters', { fallback: 10_000 }),
     reserveControl: options.boolean('reserveControl', false),
     claimTimeout: options.number('claimTimeout', { fallback: 30_000, unit: 'ms' }),
+    protocol: readProtocol(options),
+    allowHalfOpen: options.boolean('allowHalfOpen', true),
+    maxUses: options.number('maxUses', { fallback: Infinity }),
+    maxLifetime: options.number('maxLifetime', { fallback: 1_800_000, unit: 'ms' }),
+    maxIdle: options.number('maxIdle', { fallback: Infinity, unit: 'ms' }),
     drainTimeout: options.number('drainTimeout', { fallback: 5_000, unit: 'ms', zero: true }),
     maxErrors: options.number('maxErrors', { fallback: Infinity, zero: true }),
     autoStart: options.boolean('autoStart', true),
   };
+}
+
+function readProtocol(options: OptionReader): 1 | 2 {
+  const value = options.value('protocol') ?? 2;
+  if (value === 1 || value === 2) return value;
+  options.problem('protocol', '1 or 2', value);
+  return 2;
 }
 
 /** Whether a text is the path of a request. */

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
 import { type Certificates, CertificateWatch } from './certificates.js';
+import type { PartReason } from './closing.js';
 import type { Clock } from './clock.js';
 import { CONTROL_ID, type ConnectionId, isConnectionId } from './connection-id.js';
 import {
@@ -22,6 +23,8 @@ import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import type { ResolvedServerOptions } from './server-options.js';
 import type { PoolEvents } from './pool-events.js';
+import type { Random } from './random.js';
+import { Retirement } from './retirement.js';
 import type { TlsUpdate } from './tls-options.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
 import {
@@ -58,6 +61,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   protected state: PoolState = 'new';
   protected lastFailure: Failure | null = null;
 
+  readonly #retirement: Retirement<Link<C>>;
   readonly #certificateWatch: CertificateWatch | undefined;
   readonly #readyWaiters = new Set<Waiter<void>>();
   #errors = 0;
@@ -74,6 +78,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     /** Null for plain ws. */
     private readonly certificates: Certificates | null,
     protected readonly clock: Clock,
+    protected readonly random: Random,
   ) {
     super();
     // Any number may listen: every subscription of `stats$` does.
@@ -81,16 +86,31 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     this.store = new IdleStore(options.reserveControl);
     this.waiters = new Waiters(clock);
     this.custody = new Custody(this.store, this.waiters, options, clock, {
-      ended: (link, end, used) => {
-        this.tell('disconnect', { id: link.id, peer: link.peer, used, ...end });
+      returned: (link) => {
+        const why = this.state === 'running' ? null : 'drained';
+        const isOver = this.#retirement.isOver(link);
+        this.renew(link, why ?? (isOver ? 'retired' : null));
+      },
+      ended: (link, end, used, why) => {
+        this.tell('disconnect', { id: link.id, peer: link.peer, used, why, ...end });
       },
       forgotten: (link) => {
+        this.#retirement.forget(link);
         this.forget(link);
       },
       changed: () => {
         this.#changed();
       },
     });
+    this.#retirement = new Retirement(
+      options,
+      clock,
+      random,
+      () => this.store.allForAnyone(),
+      (link) => {
+        this.custody.part(link, 'retired');
+      },
+    );
     if (certificates) {
       this.#certificateWatch = new CertificateWatch(certificates, clock, {
         reloaded: () => {
@@ -122,8 +142,10 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   protected abstract minCapacity(): number;
   /** Something left idle or somebody waits: the role may want to act. */
   protected abstract supply(): void;
-  /** A link of this name is gone for good. */
+  /** A link is gone for good. */
   protected abstract forget(link: Link<C>): void;
+  /** A link has come back from a use: has it named anew, or closes it if there is a reason to. */
+  protected abstract renew(link: Link<C>, why: PartReason | null): void;
   /** Stops setting up connections. */
   protected abstract stopSupply(): void;
   /** Gives back what the role holds besides links. */
@@ -183,7 +205,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
    * Streams in use, waiters, capacity and interval stay.
    */
   flush(): number {
-    return this.custody.partIdle(1000, 'flushed');
+    return this.custody.partIdle('flushed');
   }
 
   /**
@@ -209,11 +231,12 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     this.state = 'draining';
     this.#drainedAt = this.clock.now();
     this.stopSupply();
+    this.#retirement.stop();
     this.watchCertificates(false);
     const error = new NpwsDrainingError(this.label);
     this.waiters.failAll(error);
     for (const waiter of this.#readyWaiters) waiter.fail(error);
-    this.custody.partUnused('going away');
+    this.custody.partUnused('drained');
     this.tell('drain');
     this.tell('change');
   }
@@ -254,6 +277,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
       errors: this.#errors,
       rejected: this.#rejected,
       evicted: this.custody.evicted,
+      opened: this.custody.opened,
+      reused: this.custody.reused,
+      closed: this.custody.closed,
       lastDialError: this.lastFailure && {
         code: this.lastFailure.error.code,
         message: this.lastFailure.error.message,
@@ -274,11 +300,13 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     else this.#certificateWatch?.stop();
   }
 
-  /** A link is set up and named. */
+  /** A link is named: it is new, or comes back. */
   protected arrive(link: Link<C>): void {
+    const isNew = link.keeper !== this.custody;
     this.#lastArrival = this.clock.now();
     this.custody.arrive(link);
-    this.tell('connect', { id: link.id, peer: link.peer });
+    if (link.renewable) this.#retirement.rest(link);
+    this.tell(isNew ? 'connect' : 'reuse', { id: link.id, peer: link.peer });
     this.becomeReady();
     this.#changed();
   }
@@ -297,7 +325,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   /** Whether anything is live that an application has or could take. */
   protected isAlive(): boolean {
-    return this.store.active + this.store.owed + this.custody.used > 0;
+    return this.store.active + this.store.owed + this.custody.used + this.custody.nameless > 0;
   }
 
   /** Notes a failure of our own; `counts` is false for a server that is merely full. */

@@ -1,5 +1,6 @@
 import type { Certificates } from './certificates.js';
 import type { Clock } from './clock.js';
+import type { PartReason } from './closing.js';
 import { CONTROL_ID, type ConnectionId, IdIssuer } from './connection-id.js';
 import { NpwsClosedError, NpwsListenError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
@@ -47,8 +48,8 @@ export class ServerPool<C> extends Pool<C> {
   /** This pool listens. */
   readonly role = 'server';
   readonly #issuer: IdIssuer;
-  /** The IDs of all live connections, those in use and those being set up included (I5). */
-  readonly #names = new Set<ConnectionId>();
+  /** The IDs of all live connections, those in use included, and whose they are; of those being set up, nobody's yet (I5). */
+  readonly #names = new Map<ConnectionId, Link<C> | null>();
   readonly #reserved = new Set<ConnectionId>();
   #starting: Promise<void> | undefined;
   #listening: Listening | undefined;
@@ -62,7 +63,7 @@ export class ServerPool<C> extends Pool<C> {
     clock: Clock,
     random: Random,
   ) {
-    super(name, options, certificates, clock);
+    super(name, options, certificates, clock, random);
     this.#issuer = new IdIssuer(random, options.reserveControl);
   }
 
@@ -113,11 +114,33 @@ export class ServerPool<C> extends Pool<C> {
   }
 
   protected override forget(link: Link<C>): void {
+    if (this.#unname(link)) this.#makeWayForControl();
+  }
+
+  /** Names a link at once, or closes it: the client waits. */
+  protected override renew(link: Link<C>, why: PartReason | null): void {
+    const wasControl = this.#unname(link);
+    const slot = why === null ? this.#reserve() : undefined;
+    if (slot) {
+      link.name(slot.id);
+      slot.fill(link);
+    } else {
+      this.custody.part(link, why ?? 'surplus');
+    }
+    if (wasControl && slot?.id !== CONTROL_ID) this.#makeWayForControl();
+  }
+
+  /** Frees a link's name. Whether it was that of the control connection. A name may be another link's by now. */
+  #unname(link: Link<C>): boolean {
+    if (this.#names.get(link.id) !== link) return false;
     this.#names.delete(link.id);
-    if (link.id !== CONTROL_ID || !this.options.reserveControl || this.state !== 'running') return;
-    // The lost control ID goes to the next connection. A client that is full would not dial one: make it.
+    return link.id === CONTROL_ID;
+  }
+
+  /** The lost control ID goes to the next connection. A client that is full would not dial one: make it. */
+  #makeWayForControl(): void {
     const idle = this.store.oldestIdle;
-    if (idle) this.custody.part(idle, 1000, 'the control connection is lost');
+    if (this.options.reserveControl && this.state === 'running' && idle) this.custody.part(idle, 'replaced');
   }
 
   protected override stopSupply(): void {
@@ -188,14 +211,15 @@ export class ServerPool<C> extends Pool<C> {
       return undefined;
     }
     if (this.store.isForAnyone(id) && this.#filled() >= this.options.maxCapacity) return undefined;
-    this.#names.add(id);
+    this.#names.set(id, null);
     this.#reserved.add(id);
     return {
       id,
       fill: (link) => {
         this.#reserved.delete(id);
         this.#issuer.spent(id);
-        if (this.state === 'draining' || this.state === 'closed') this.custody.part(link, 1001, 'going away');
+        this.#names.set(id, link);
+        if (this.state === 'draining' || this.state === 'closed') this.custody.part(link, 'drained');
         else this.arrive(link);
       },
       release: () => {

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { Observable } from 'rxjs';
 import type { Cancel, Clock } from './clock.js';
+import type { CloseReason } from './closing.js';
 import type { NpwsError, NpwsErrorCode, PoolRole } from './errors.js';
 import type { PoolEvents } from './pool-events.js';
 
@@ -35,7 +36,10 @@ export interface PoolStats {
   readonly owed: number;
   /** Connections that applications hold. */
   readonly used: number;
-  /** Dials in flight, or slots reserved for connections being set up. */
+  /**
+   * Dials in flight, or slots reserved for connections being set up; at a client also the links that were given back
+   * and wait for their next ID.
+   */
   readonly connecting: number;
   /** Gets that wait. */
   readonly waiting: number;
@@ -55,6 +59,12 @@ export interface PoolStats {
   readonly rejected: number;
   /** Connections that died while idle. */
   readonly evicted: number;
+  /** Links (WebSockets) that were ever set up. Each serves one use after another. */
+  readonly opened: number;
+  /** How often a link came back from a use and was named anew: each saved a hand-shake. */
+  readonly reused: number;
+  /** Links that were closed, by reason. */
+  readonly closed: Readonly<Record<CloseReason, number>>;
   /** The last failure to dial (client) or listen (server), or null. */
   readonly lastDialError: {
     /** The code of the error. */

@@ -6,6 +6,7 @@ import { NpwsOptionsError } from '../core/errors.js';
 import { DEFAULT_NAME } from '../core/options.js';
 import type { ResolvedServerOptions, ServerPoolSettings } from '../core/server-options.js';
 import type { ServerPool } from '../core/server-pool.js';
+import { MAX_TIMEOUT } from '../core/waiters.js';
 import { buildClientPool, buildServerPool, checkOptions } from '../create-pools.js';
 import type { PoolConnection } from '../transport/connection.js';
 import { MemoryNetwork } from './memory-network.js';
@@ -38,9 +39,9 @@ export interface MemoryPools {
 
 /**
  * `close()` would else wait for what a test still holds, on a clock that may stand still; and while a test moves the
- * clock no byte moves, so that pongs would be late.
+ * clock no byte moves, so that pongs would be late, and so would be what comes for a link that is too old.
  */
-const BOTH = { drainTimeout: 0, ping: 'off' } as const;
+const BOTH = { drainTimeout: 0, ping: 'off', maxLifetime: MAX_TIMEOUT } as const;
 const SERVER = { ...BOTH, maxCapacity: 64 } as const;
 
 /** One bound of an application's own moves the other. */

@@ -10,7 +10,6 @@ import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { Cancel } from '../core/clock.js';
-import { idToBytes } from '../core/connection-id.js';
 import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
@@ -19,6 +18,7 @@ import { AddressLimit } from './address-limit.js';
 import { adviceOnListen, sentences } from './advice.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
+import { isOffered } from './handshake.js';
 import { WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
@@ -263,12 +263,16 @@ class Acceptor implements Listening {
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
       this.#pending.get(key)?.cancel();
       this.#pending.delete(key);
-      const { keepAlive, ping } = this.options;
-      const rules = { period: keepAlive, mode: ping };
-      const link = new WebSocketLink(ws, socket, remote, slot.id, rules, this.surroundings);
+      const { keepAlive, ping, protocol, allowHalfOpen } = this.options;
+      const terms = {
+        role: 'server',
+        protocol: protocol === 2 && isOffered(request.headers) ? 2 : 1,
+        allowHalfOpen,
+        keepAlive: { period: keepAlive, mode: ping },
+      } as const;
+      const link = new WebSocketLink(ws, socket, remote, terms, this.surroundings);
       this.#perAddress.add(socket, remote.address);
-      link.send(idToBytes(slot.id));
-      link.watch();
+      link.name(slot.id);
       slot.fill(link);
     });
     // Either the slot is filled by now, or `ws` has turned the client away.

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsTruncatedError } from '../core/errors.js';
-import type { LinkEnd } from '../core/link.js';
 import { plainAddress, type Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { FramePacker } from './frame-packer.js';
@@ -30,38 +29,49 @@ export const CLOSE_TIMEOUT = 30_000;
 const REPORT_GRACE = 250;
 
 /** Where a use's bytes go. */
-export interface LinkReader {
+export interface UseReader {
   /** Takes bytes. False when the peer should send no more until `resume`. */
   receive(bytes: Buffer): boolean;
-  /** Nothing more comes. */
-  ended(end: LinkEnd): void;
+  /** The peer has said all. Under protocol 1 it has closed, with this code, and takes nothing more either. */
+  finished(closeCode: number | null): void;
+  /** The link was lost before the use was over. */
+  broken(error: Error): void;
 }
 
-/** What a connection asks of the link beneath it. */
-export interface ConnectionLink {
+/** What a connection asks of the use that it is the stream of. */
+export interface ConnectionUse {
   readonly id: string;
   readonly socket: Socket;
   readonly remote: Remote;
   readonly clock: Clock;
   /** The pool that it is of, as messages name it. */
   readonly pool: string;
+  readonly protocol: 1 | 2;
+  readonly allowHalfOpen: boolean;
   /** Sends everything to `reader` from here on: first what is there already. */
-  attach(reader: LinkReader): void;
+  attach(reader: UseReader): void;
   /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
-  send(bytes: Uint8Array, done?: (error?: Error | null) => void): void;
+  send(bytes: Uint8Array, done: (error?: Error | null) => void): void;
   resume(): void;
-  /** Ends the use in good order: everything sent so far arrives, then the peer reads the end. */
-  finish(): void;
-  /** The application wants no more. Unless a close is under way in good order, the peer sees an error. */
+  /** Ends what we say in good order: all of it arrives, then the peer reads the end. `done` when that is written out. */
+  finish(done: (error?: Error | null) => void): void;
+  /** The application has read everything, to the end. */
+  readToEnd(): void;
+  /** The application wants no more. Unless all was said, or a close is under way in good order, the peer sees an error. */
   abandon(): void;
+  /** Changes a setting of the socket, for this use alone. */
+  set(change: (socket: Socket) => void): void;
 }
 
 /**
- * A connection taken from a pool: a stream of bytes both ways, as a `net.Socket` is. `end()` closes it in good order:
- * the peer reads all that was written, then the end. It also gives up what the peer has not sent by then (protocol 1
- * has no half-close). `destroy()` before that cuts it, and the peer's reader sees an error, never a clean end.
- * A connection that breaks emits 'error' with an `NpwsTruncatedError`, or with an `NpwsClosedError` when its own pool was
- * closed; one that nobody listens to crashes nothing.
+ * A connection taken from a pool: a stream of bytes both ways, as a `net.Socket` is. After `end()` the peer reads all
+ * that was written, then the end, and may go on writing; when both have ended and everything is read, the link beneath
+ * goes back to the pools for another use. With a peer that speaks protocol 1 (see `protocol`) there is no half-close:
+ * `end()` ends both directions, and gives up what the peer has not sent by then. `destroy()` before both ends cuts it,
+ * and the peer's reader sees an error, never a clean end.
+ * A connection that breaks emits 'error' with an `NpwsTruncatedError`, an `NpwsConnectionUnusedError` when its peer had
+ * not taken it and never will, or an `NpwsClosedError` when its own pool was closed; one that nobody listens to crashes
+ * nothing.
  */
 export class PoolConnection extends Duplex {
   /** The name that both ends know this connection by: 8 lower-case hex digits. */
@@ -75,16 +85,19 @@ export class PoolConnection extends Duplex {
   /** The port of this end. */
   readonly localPort: number | undefined;
   /** The version of the protocol between the two peers. Under 1, `end()` gives up the answer. */
-  readonly protocol = 1;
+  readonly protocol: 1 | 2;
 
-  readonly #link: ConnectionLink;
+  readonly #use: ConnectionUse;
   readonly #outgoing = new FramePacker(MAX_PAYLOAD);
   readonly #unread = new Backlog();
   #framesOut = 0;
   /** The write under way. */
   #written: ((error?: Error | null) => void) | null = null;
   #verdict: Cancel | undefined;
-  #end: LinkEnd | null = null;
+  #isComplete = false;
+  /** What the peer closed with: it takes nothing more. */
+  #closeCode: number | null = null;
+  #broken: Error | null = null;
   #bytesRead = 0;
   #bytesWritten = 0;
   #timeout = 0;
@@ -93,11 +106,16 @@ export class PoolConnection extends Duplex {
   #tls: TlsState | null | undefined;
 
   /** Pools make these; applications take them from pools. */
-  constructor(link: ConnectionLink) {
-    super({ allowHalfOpen: false, readableHighWaterMark: READ_BUFFER, writableHighWaterMark: WRITE_BUFFER });
-    const { socket, remote } = link;
-    this.#link = link;
-    this.id = link.id;
+  constructor(use: ConnectionUse) {
+    super({
+      allowHalfOpen: use.allowHalfOpen,
+      readableHighWaterMark: READ_BUFFER,
+      writableHighWaterMark: WRITE_BUFFER,
+    });
+    const { socket, remote } = use;
+    this.#use = use;
+    this.id = use.id;
+    this.protocol = use.protocol;
     this.remoteAddress = remote.address;
     this.remotePort = remote.port;
     this.localAddress = socket.localAddress && plainAddress(socket.localAddress);
@@ -106,18 +124,24 @@ export class PoolConnection extends Duplex {
       // Whoever has no listener of their own must not crash for it.
     });
     this.once('end', () => {
-      this.#settleWrite();
+      use.readToEnd();
+      if (this.#broken) this.destroy(this.#broken);
+      else if (this.#closeCode !== null) this.#settleWrite();
     });
-    link.attach({
+    use.attach({
       receive: (bytes) => {
         this.#bytesRead += bytes.length;
         this.#active();
         return this.#receive(bytes);
       },
-      ended: (end) => {
-        this.#end = end;
-        if (end.clean) this.#endReading();
-        else this.destroy(end.error ?? undefined);
+      finished: (closeCode) => {
+        this.#isComplete = true;
+        this.#closeCode = closeCode;
+        this.#endReading();
+      },
+      broken: (error) => {
+        this.#broken = error;
+        if (!this.#isToBeReadFirst()) this.destroy(error);
       },
     });
   }
@@ -134,7 +158,7 @@ export class PoolConnection extends Duplex {
 
   /** What TLS agreed on, or null on plain ws. Read it while the connection is open. */
   get tls(): TlsState | null {
-    this.#tls ??= tlsStateOf(this.#link.socket);
+    this.#tls ??= tlsStateOf(this.#use.socket);
     return this.#tls;
   }
 
@@ -153,40 +177,40 @@ export class PoolConnection extends Duplex {
 
   /** As `net.Socket.setNoDelay`. On by default. */
   setNoDelay(noDelay?: boolean): this {
-    this.#link.socket.setNoDelay(noDelay);
+    this.#use.set((socket) => socket.setNoDelay(noDelay));
     return this;
   }
 
   /** As `net.Socket.setKeepAlive`, `initialDelay` in milliseconds. On by default, after 15 s. */
   setKeepAlive(enable?: boolean, initialDelay?: number): this {
-    this.#link.socket.setKeepAlive(enable, initialDelay);
+    this.#use.set((socket) => socket.setKeepAlive(enable, initialDelay));
     return this;
   }
 
   /** Lets the process stay alive for this connection (the default). */
   ref(): this {
-    this.#link.socket.ref();
+    this.#use.set((socket) => socket.ref());
     return this;
   }
 
   /** Lets the process exit although this connection is open. */
   unref(): this {
-    this.#link.socket.unref();
+    this.#use.set((socket) => socket.unref());
     return this;
   }
 
   /**
-   * `await using` ends the connection as `end()` does, drops what is unread, and waits until it is closed. A peer that
-   * does not take what was written, or does not answer, is cut off after 30 s.
+   * `await using` ends the connection as `end()` does, waits until all that was written is on its way, and drops what
+   * comes. A peer that does not take it, or does not end in its turn, is cut off after 30 s.
    */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (this.closed) return;
-    const closed = new Promise<void>((resolve) => this.once('close', resolve));
-    const giveUp = this.#link.clock.after(CLOSE_TIMEOUT, () => this.destroy());
+    const giveUp = this.#use.clock.after(CLOSE_TIMEOUT, () => this.destroy());
+    this.once('close', giveUp);
+    const isOut = new Promise<unknown>((resolve) => this.once('finish', resolve).once('close', resolve));
     this.end();
     this.resume();
-    await closed;
-    giveUp();
+    await isOut;
   }
 
   /** As `stream.Readable.read`. */
@@ -198,7 +222,7 @@ export class PoolConnection extends Duplex {
 
   /** @internal */
   override _read(): void {
-    if (this.#unread.length === 0) this.#link.resume();
+    if (this.#unread.length === 0) this.#use.resume();
   }
 
   /** @internal */
@@ -217,9 +241,10 @@ export class PoolConnection extends Duplex {
   }
 
   /** @internal */
-  override _final(callback: () => void): void {
-    this.#link.finish();
-    callback();
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#use.finish((error) => {
+      callback(error && this.#truncated('the end was not written', error));
+    });
   }
 
   /** @internal */
@@ -228,7 +253,7 @@ export class PoolConnection extends Duplex {
     this.#verdict?.();
     const written = this.#written;
     this.#written = null;
-    this.#link.abandon();
+    this.#use.abandon();
     callback(error);
     written?.(error ?? this.#truncated('it was destroyed before all was written'));
   }
@@ -264,7 +289,7 @@ export class PoolConnection extends Duplex {
     while (this.#outgoing.length > 0 && this.#framesOut < MAX_FRAMES_OUT) {
       const frame = this.#outgoing.take();
       this.#framesOut++;
-      this.#link.send(frame, (error) => {
+      this.#use.send(frame, (error) => {
         this.#framesOut--;
         if (error) {
           this.#failWrite(error);
@@ -285,33 +310,37 @@ export class PoolConnection extends Duplex {
   #settleWrite(): void {
     if (!this.#written) return;
     const isOut = this.#outgoing.length === 0 && this.#framesOut > 0;
-    if (isOut) this.#verdict = this.#link.clock.after(REPORT_GRACE, this.#failWrite.bind(this));
+    if (isOut) this.#verdict = this.#use.clock.after(REPORT_GRACE, this.#failWrite.bind(this));
     else this.#failWrite();
   }
 
-  /** The peer takes no more. If somebody reads, what it had sent is read first: an error would throw it away. */
+  /** Whether somebody reads what the peer has sent to the end: an error would throw it away. */
+  #isToBeReadFirst(): boolean {
+    return this.#isComplete && this.readableFlowing !== null && !this.readableEnded;
+  }
+
+  /** The peer takes no more. */
   #failWrite(cause?: Error): void {
     const written = this.#written;
-    const isBeingRead = this.readableFlowing !== null && !this.readableEnded;
-    if (!written || (this.#end?.clean && isBeingRead)) return;
+    if (!written || this.#isToBeReadFirst()) return;
     this.#written = null;
     written(this.#truncated('the peer closed before all was written', cause));
   }
 
   #truncated(what: string, cause?: Error): NpwsTruncatedError {
-    const message = `connection ${this.id} of ${this.#link.pool}: ${what}`;
-    return new NpwsTruncatedError(message, this.#end?.code ?? 1006, cause && { cause });
+    const message = `connection ${this.id} of ${this.#use.pool}: ${what}`;
+    return new NpwsTruncatedError(message, this.#closeCode ?? 1006, cause && { cause });
   }
 
   #active(): void {
     if (this.#timeout === 0 || this.destroyed) return;
-    this.#lastActivity = this.#link.clock.now();
+    this.#lastActivity = this.#use.clock.now();
     this.#timer ??= this.#armTimer(this.#timeout);
   }
 
   #armTimer(ms: number): Cancel {
-    return this.#link.clock.after(ms, () => {
-      const quiet = this.#link.clock.now() - this.#lastActivity;
+    return this.#use.clock.after(ms, () => {
+      const quiet = this.#use.clock.now() - this.#lastActivity;
       this.#timer = undefined;
       if (quiet >= this.#timeout) this.emit('timeout');
       else this.#timer = this.#armTimer(this.#timeout - quiet);

@@ -9,6 +9,7 @@ import type { Address } from '../core/pool.js';
 import { bracketed, remoteOf } from './address.js';
 import { adviceOnDial, adviceOnStatus, NO_ANSWER, NO_PEER, sentences } from './advice.js';
 import type { PoolConnection } from './connection.js';
+import { OFFER_HEADER, offerOf } from './handshake.js';
 import { describeEnd, WebSocketLink } from './link.js';
 import type { Surroundings } from './surroundings.js';
 import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
@@ -76,7 +77,7 @@ class DialAttempt {
   }
 
   #dial(): void {
-    const { host, path, headers, maxPayload } = this.options;
+    const { host, path, headers, maxPayload, protocol } = this.options;
     const ws = new PooledWebSocket(urlOf(this.options), {
       // NPWS names the host without its port.
       headers: { Host: bracketed(host), ...headers },
@@ -85,6 +86,11 @@ class DialAttempt {
       perMessageDeflate: false,
       followRedirects: false,
       createConnection: () => this.#connect(),
+      finishRequest: (request) => {
+        if (protocol === 2)
+          request.setHeader(OFFER_HEADER, offerOf(String(request.getHeader('Sec-WebSocket-Key'))));
+        request.end();
+      },
     });
     this.#ws = ws;
     ws.on('error', (error) => {
@@ -134,27 +140,26 @@ class DialAttempt {
   #awaitId(ws: PooledWebSocket): void {
     if (this.#stage === 'over' || !this.#socket) return;
     this.#stage = 'awaiting the ID';
-    const { keepAlive, ping } = this.options;
-    const link = new WebSocketLink(
-      ws,
-      this.#socket,
-      remoteOf(this.#socket),
-      null,
-      { period: keepAlive, mode: ping },
-      this.surroundings,
-    );
+    const { keepAlive, ping, protocol, allowHalfOpen } = this.options;
+    const terms = {
+      role: 'client',
+      protocol,
+      allowHalfOpen,
+      keepAlive: { period: keepAlive, mode: ping },
+    } as const;
+    const link = new WebSocketLink(ws, this.#socket, remoteOf(this.#socket), terms, this.surroundings);
     link.keeper = {
       begun: () => undefined,
+      returned: () => undefined,
       ended: (_, { code, reason, error }) => {
         const what = ` sent no ID: ${describeEnd(code, reason)}`;
         this.#fail(new NpwsHandshakeError(this.#tell(what, NO_PEER), null, { cause: error }));
       },
       gone: () => undefined,
     };
-    link.awaitId(() => {
+    link.awaitGreeting(() => {
       if (this.#stage === 'over') return;
       this.#over();
-      link.watch();
       this.events.arrived(link);
     });
   }

@@ -26,6 +26,8 @@ export interface Watched {
   bytesRead(): number;
   /** Whether it was us who stopped reading. */
   isPaused(): boolean;
+  /** Whether bytes of ours may keep the peer from reading, because nobody there reads them. */
+  mayBeStuck(): boolean;
   ping(): void;
   /** Called when a peer that used to answer does not. */
   lost(): void;
@@ -39,8 +41,8 @@ export interface KeepAliveRules {
 }
 
 /**
- * Watches an idle link. A peer that has answered a ping while idle is pinged when quiet and held to its pongs.
- * Any other gets one ping, early, to learn what it does: a Go peer answers none while idle, and an unacknowledged
+ * Watches a link. A peer that is known to read (it speaks protocol 2, or has answered a ping while idle) is pinged when
+ * quiet and held to its pongs, unless an application holds the link and may have stopped its reading. Any other gets one ping, early, to learn what it does: a Go peer answers none while idle, and an unacknowledged
  * ping would switch off the kernel's keep-alive probes, which are all that finds such a peer dead.
  */
 export class KeepAlive {
@@ -58,9 +60,15 @@ export class KeepAlive {
     private readonly random: Random,
   ) {}
 
-  start(): void {
+  /** `isReader` when the peer reads at all times (protocol 2). */
+  start(isReader: boolean): void {
     this.heard();
     if (this.rules.mode === 'off') return;
+    this.#answers = this.#hasAsked = isReader;
+    if (isReader) {
+      this.#rest();
+      return;
+    }
     const soon = Math.min(LEARN_WITHIN, this.rules.period);
     this.#wait(between(this.random, soon / 2, soon));
   }
@@ -75,7 +83,10 @@ export class KeepAlive {
     if (!this.#isInUse) this.#answers = true;
   }
 
-  /** From here on an application reads, or does not: nobody is held to pongs. Proxies may still want pings. */
+  /**
+   * Protocol 1: from here on an application reads, or does not, so that nobody is held to pongs. Proxies may still want
+   * pings.
+   */
   inUse(): void {
     this.#isInUse = true;
     if (this.rules.mode === 'always') this.#rest();
@@ -106,15 +117,15 @@ export class KeepAlive {
       this.#rest(quietFor);
       return;
     }
-    const mayPing = this.#answers || !this.#hasAsked || this.rules.mode === 'always';
+    const mayAnswer = (this.#answers || !this.#hasAsked) && !this.link.mayBeStuck();
     // While we do not read, a peer's pings are stuck behind its bytes: a proxy sees only ours.
-    if (!mayPing || (this.link.isPaused() && this.rules.mode !== 'always')) {
+    if (this.rules.mode !== 'always' && (!mayAnswer || this.link.isPaused())) {
       this.#rest();
       return;
     }
     this.#hasAsked = true;
     this.link.ping();
-    if (this.#answers && !this.#isInUse) this.#expectPong(this.link.bytesRead());
+    if (this.#answers && !this.#isInUse && !this.link.mayBeStuck()) this.#expectPong(this.link.bytesRead());
     else this.#rest();
   }
 

@@ -1,62 +1,76 @@
 import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../core/clock.js';
-import { CONTROL_ID, type ConnectionId } from '../core/connection-id.js';
-import { NpwsTruncatedError } from '../core/errors.js';
+import { UNUSED } from '../core/closing.js';
+import { CONTROL_ID, type ConnectionId, idToBytes } from '../core/connection-id.js';
+import { NpwsConnectionUnusedError, NpwsTruncatedError, type PoolRole } from '../core/errors.js';
 import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
 import { onOneLine } from '../core/one-line.js';
 import type { Remote } from './address.js';
-import { Backlog } from './backlog.js';
-import { CLOSE_TIMEOUT, type ConnectionLink, type LinkReader, PoolConnection } from './connection.js';
-import { IdReader } from './handshake.js';
+import { CLOSE_TIMEOUT, PoolConnection } from './connection.js';
+import { GreetingReader, readName } from './handshake.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
+import { type Carrier, Use } from './use.js';
 import type { PooledWebSocket } from './web-socket.js';
 
 /** How long a peer has to answer the close of a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
 const UNUSED_GRACE = 250;
 
-/** How many bytes that came before check-out are kept before the peer is made to wait. */
-const EARLY_LIMIT = 64 * 1024;
+/** A message of protocol 2 that is no data. */
+const EMPTY = Buffer.alloc(0);
+
+/** What a link is told of its place and its rules. */
+export interface LinkTerms {
+  readonly role: PoolRole;
+  /** Server: what both speak. Client: what it offers, until the server has answered. */
+  readonly protocol: 1 | 2;
+  readonly allowHalfOpen: boolean;
+  readonly keepAlive: KeepAliveRules;
+}
 
 /**
- * One WebSocket from its hand-shake to its close. Its listeners are there before the first byte can arrive: what
- * comes before check-out is kept, in order and bounded, and what goes wrong escapes nowhere (I9, I11, I12).
+ * One WebSocket from its hand-shake to its close, and the uses that it carries one after another. Its listeners are
+ * there before the first byte can arrive, and what goes wrong escapes nowhere (I9, I11, I12).
  */
-export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
+export class WebSocketLink implements Link<PoolConnection>, Carrier {
   keeper: LinkKeeper<Link<PoolConnection>> | null = null;
   readonly peer: string;
   readonly pool: string;
   readonly clock: Clock;
-  #id: ConnectionId;
-  #naming: { reader: IdReader; named: () => void } | null = null;
-  readonly #early = new Backlog();
   readonly #keepAlive: KeepAlive;
-  #reader: LinkReader | null = null;
-  #end: LinkEnd | null = null;
+  #protocol: 1 | 2;
+  #id = CONTROL_ID;
+  /** None before the first name and between two. */
+  #use: Use | null = null;
+  /** Client: takes messages while the next name is awaited. */
+  #readNaming: ((message: Buffer) => void) | null = null;
+  #bytesBeforeName = -1;
+  #isNew = true;
   #isGone = false;
   #isPaused = false;
   #isClosing = false;
   #closeCode = 1006;
+  #end: LinkEnd | null = null;
   #socketError: Error | null = null;
   #deadline: Cancel | undefined;
 
-  /** A server passes the ID; a client calls `awaitId`. */
+  /** A server calls `name` next; a client calls `awaitGreeting`. */
   constructor(
     private readonly ws: PooledWebSocket,
     readonly socket: Socket,
     readonly remote: Remote,
-    id: ConnectionId | null,
-    rules: KeepAliveRules,
+    private readonly terms: LinkTerms,
     { pool, clock, random }: Surroundings,
   ) {
     this.pool = pool;
     this.clock = clock;
-    this.#id = id ?? CONTROL_ID;
     this.peer = remote.name;
+    this.#protocol = terms.protocol;
     this.#keepAlive = new KeepAlive(
       {
         bytesRead: () => socket.bytesRead,
         isPaused: () => this.#isPaused,
+        mayBeStuck: () => this.#use?.hasSentData ?? false,
         ping: () => {
           ws.ping();
         },
@@ -64,11 +78,11 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
           this.#fail(1006, 'no pong in time', null);
         },
       },
-      rules,
+      terms.keepAlive,
       clock,
       random,
     );
-    socket.setKeepAlive(true, Math.min(TCP_KEEP_ALIVE, rules.period));
+    this.#setUpSocket();
     ws.on('message', (data, isBinary) => {
       this.#onMessage(data as Buffer, isBinary);
     });
@@ -78,8 +92,9 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     ws.on('pong', () => {
       this.#keepAlive.ponged();
     });
+    // `ws` tells of bad input only.
     ws.on('error', (error) => {
-      this.#fail(this.#closeCode, error.message, error);
+      this.#fail(this.#closeCode, error.message, error, true);
     });
     // `ws` keeps to itself what its socket died of.
     socket.on('error', (error) => {
@@ -101,36 +116,73 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     return this.#id;
   }
 
+  get protocol(): 1 | 2 {
+    return this.#protocol;
+  }
+
+  get renewable(): boolean {
+    return this.#protocol === 2;
+  }
+
+  get allowHalfOpen(): boolean {
+    return this.terms.allowHalfOpen;
+  }
+
   get begun(): boolean {
-    return this.#early.length > 0;
+    return this.#use?.begun ?? false;
   }
 
   get isGone(): boolean {
     return this.#isGone;
   }
 
-  /** Begins to watch over the link while it is idle. */
-  watch(): void {
-    this.#keepAlive.start();
+  name(id: ConnectionId): void {
+    this.#beginUse(id);
+    // Whatever is here already was sent before the name was known.
+    this.#bytesBeforeName = this.socket.bytesRead;
+    this.socket.cork();
+    if (this.#isNew && this.#protocol === 2) this.ws.send(EMPTY);
+    this.ws.send(idToBytes(id));
+    this.socket.uncork();
+    if (this.#isNew) this.#keepAlive.start(this.#protocol === 2);
+    this.#isNew = false;
   }
 
-  /** Calls back when the peer has sent the ID. */
-  awaitId(named: () => void): void {
-    this.#naming = { reader: new IdReader(), named };
+  /** Client: calls back when the server has sent the first ID. */
+  awaitGreeting(named: () => void): void {
+    const reader = new GreetingReader(this.#protocol === 2);
+    this.#readNaming = (message) => {
+      const greeting = reader.read(message);
+      if (greeting === null) this.refuse(1002, 'no ID behind the offer of protocol 2');
+      if (!greeting) return;
+      const { id, protocol, rest } = greeting;
+      this.#protocol = protocol;
+      this.#readNaming = null;
+      this.#beginUse(id);
+      this.#keepAlive.start(protocol === 2);
+      if (rest.length > 0) this.#use?.receive(rest);
+      named();
+    };
+  }
+
+  giveBack(named: () => void): void {
+    this.#readNaming = (message) => {
+      const id = readName(message);
+      if (id === null) {
+        this.refuse(1002, 'no ID for a connection that was given back');
+        return;
+      }
+      this.#readNaming = null;
+      this.#beginUse(id);
+      named();
+    };
+    this.ws.send(EMPTY);
   }
 
   checkOut(): PoolConnection {
-    this.#keepAlive.inUse();
-    return new PoolConnection(this);
-  }
-
-  attach(reader: LinkReader): void {
-    this.#reader = reader;
-    let wantsMore = true;
-    for (const bytes of this.#early.takeAll()) wantsMore = reader.receive(bytes);
-    if (this.#end) reader.ended(this.#end);
-    else if (wantsMore) this.resume();
-    else this.#pause();
+    if (!this.#use) throw new Error('this link has no name');
+    if (this.#protocol === 1) this.#keepAlive.inUse();
+    return new PoolConnection(this.#use);
   }
 
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
@@ -144,7 +196,9 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   }
 
   close(code: number, reason: string): void {
-    this.#closeWith(code, reason, UNUSED_GRACE);
+    // With this the peer's application knows that nothing of its use was seen here.
+    if (this.#protocol === 2 && this.#use) this.#closeWith(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
+    else this.#closeWith(code, reason, UNUSED_GRACE);
   }
 
   finish(): void {
@@ -152,66 +206,95 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
   }
 
   abandon(): void {
-    this.#reader = null;
     if (this.#isClosing || this.#end) this.resume();
     else this.#terminate();
   }
 
   cut(cause: Error): void {
-    this.#setEnd({ code: 1006, reason: cause.message, clean: false, error: cause });
+    this.#setEnd({ code: 1006, reason: cause.message, clean: false, violation: false, error: cause });
     this.#terminate();
   }
 
   /** Breaks off a link whose peer broke the rules, telling it the close code. */
   refuse(code: number, reason: string): void {
     this.ws.closeWith(code, reason);
-    this.#fail(code, reason, null);
+    this.#fail(code, reason, null, true);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.ws.pause();
+  }
+
+  onBegun(): void {
+    this.keeper?.begun(this);
+  }
+
+  /** A server waits until the client gives the link back. */
+  onDone(): void {
+    if (this.terms.role === 'client') this.#endUse();
   }
 
   #onMessage(message: Buffer, isBinary: boolean): void {
     if (this.#end || this.#isCutOff()) return;
     this.#keepAlive.heard();
-    if (!isBinary) {
-      this.refuse(1003, 'text message');
-      return;
+    if (!isBinary) this.refuse(1003, 'text message');
+    else if (this.#readNaming) this.#readNaming(message);
+    else if (this.#protocol === 2) this.#onMessageOfTwo(message);
+    else if (message.length > 0) this.#deliver(message);
+  }
+
+  /** Protocol 2: an empty message is the end of the peer's bytes, and behind both ends gives the link back. */
+  #onMessageOfTwo(message: Buffer): void {
+    const use = this.#use;
+    if (!use || (!use.hasHeard && this.socket.bytesRead === this.#bytesBeforeName)) {
+      this.refuse(1002, 'a message before the ID');
+    } else if (message.length > 0) {
+      if (use.hasAll) this.refuse(1002, 'data after the end');
+      else this.#deliver(message);
+    } else if (!use.hasAll) {
+      use.receiveEnd(null);
+      // What may come now is for the link.
+      this.resume();
+    } else if (this.terms.role === 'server' && use.isFinSent) {
+      this.#endUse();
+    } else {
+      this.refuse(1002, 'an empty message too many');
     }
-    if (!this.#naming) {
-      this.#deliver(message);
-      return;
-    }
-    const greeting = this.#naming.reader.read(message);
-    if (!greeting) return;
-    const { named } = this.#naming;
-    this.#naming = null;
-    this.#id = greeting.id;
-    if (greeting.rest.length > 0) this.#keep(greeting.rest);
-    named();
+  }
+
+  #deliver(bytes: Buffer): void {
+    if (this.#use && !this.#use.receive(bytes)) this.pause();
   }
 
   /** Whether nobody will ever read: the use is abandoned, or the pool has closed the link. */
   #isCutOff(): boolean {
-    return this.#isClosing && !this.#reader;
+    return this.#isClosing && !this.#use?.isRead;
   }
 
-  #deliver(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    if (this.#reader) {
-      if (!this.#reader.receive(bytes)) this.#pause();
-      return;
-    }
-    const isFirst = this.#early.length === 0;
-    this.#keep(bytes);
-    if (isFirst) this.keeper?.begun(this);
+  #beginUse(id: ConnectionId): void {
+    this.#id = id;
+    this.#use = new Use(id, this);
   }
 
-  #keep(bytes: Buffer): void {
-    this.#early.add(bytes);
-    if (this.#early.length >= EARLY_LIMIT) this.#pause();
+  /** The use is over at both ends. What is left of it here has nothing to do with the link any more. */
+  #endUse(): void {
+    const isSocketChanged = this.#use?.close() ?? false;
+    this.#use = null;
+    if (this.#end || this.#isClosing) return;
+    if (isSocketChanged) this.#resetSocket();
+    this.keeper?.returned(this);
   }
 
-  #pause(): void {
-    this.#isPaused = true;
-    this.ws.pause();
+  /** As it was before an application had it. */
+  #resetSocket(): void {
+    this.socket.setNoDelay(true);
+    this.#setUpSocket();
+    this.socket.ref();
+  }
+
+  #setUpSocket(): void {
+    this.socket.setKeepAlive(true, Math.min(TCP_KEEP_ALIVE, this.terms.keepAlive.period));
   }
 
   #closeWith(code: number, reason: string, grace: number): void {
@@ -220,14 +303,14 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     this.#keepAlive.stop();
     this.ws.closeWith(code, reason);
     // The answer stands behind what nobody will read.
-    if (!this.#reader) this.resume();
+    if (!this.#use?.isRead) this.resume();
     this.#terminateAfter(grace);
   }
 
   /** A close frame has come, and everything before it. `ws` has answered it already. */
   #onPeerClose(code: number, reason: string): void {
-    if (code === 1000 || code === 1001) {
-      this.#setEnd({ code, reason, clean: true, error: null });
+    if (isInOrder(code)) {
+      this.#endInOrder(code, reason);
       this.#hangUp();
     } else {
       // Bad input closes the same way; the error that tells which follows at once.
@@ -238,15 +321,34 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     }
   }
 
-  /** The peer broke off, or broke a rule. */
-  #fail(code: number, reason: string, cause: Error | null): void {
-    if (this.#end) return;
-    const error = new NpwsTruncatedError(
+  #endInOrder(code: number, reason: string): void {
+    const error = this.#protocol === 2 ? this.#lossBy(code, reason) : null;
+    const clean = error === null || error instanceof NpwsConnectionUnusedError;
+    this.#setEnd({ code, reason, clean, violation: false, error });
+  }
+
+  /** What a close in good order breaks, if anything: under protocol 2 it is the end of no stream. */
+  #lossBy(code: number, reason: string): Error | null {
+    const use = this.#use;
+    if (!use || use.isComplete || !(use.isTaken || use.begun)) return null;
+    if (reason !== UNUSED || use.hasHeard) return this.#truncated(code, reason);
+    const what = 'its peer closed it unused: nothing of what was sent reached anybody, so take another one';
+    return new NpwsConnectionUnusedError(`connection ${this.#id} of ${this.pool}: ${what}`);
+  }
+
+  #truncated(code: number, reason: string, cause?: Error): Error {
+    return new NpwsTruncatedError(
       `connection ${this.#id} of ${this.pool} was cut: ${describeEnd(code, reason)}; what came may be incomplete`,
       code,
-      cause ? { cause } : undefined,
+      cause && { cause },
     );
-    this.#setEnd({ code, reason, clean: false, error });
+  }
+
+  /** The peer broke off, or broke a rule. */
+  #fail(code: number, reason: string, cause: Error | null, violation = false): void {
+    if (this.#end) return;
+    const error = this.#truncated(code, reason, cause ?? undefined);
+    this.#setEnd({ code, reason, clean: false, violation, error });
     this.#hangUp();
   }
 
@@ -265,8 +367,15 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
     if (this.#end) return;
     this.#end = end;
     this.#keepAlive.stop();
-    this.#reader?.ended(end);
+    this.#tellUse(end);
     this.keeper?.ended(this, end);
+  }
+
+  #tellUse({ code, error }: LinkEnd): void {
+    // Under protocol 2 nothing that befalls a link reaches a use that both have ended.
+    if (!this.#use || (this.#protocol === 2 && this.#use.isComplete)) return;
+    if (error) this.#use.fail(error);
+    else if (this.#protocol === 1) this.#use.receiveEnd(code);
   }
 
   #terminateAfter(ms: number): void {
@@ -284,7 +393,7 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
 
   #onGone(code: number, reason: string): void {
     // The close frame of a link that was paused is found only now.
-    if (code === 1000 || code === 1001) this.#setEnd({ code, reason, clean: true, error: null });
+    if (isInOrder(code)) this.#endInOrder(code, reason);
     else this.#fail(code, reason || (this.#socketError?.message ?? ''), this.#socketError);
     this.#deadline?.();
     this.#isGone = true;
@@ -295,4 +404,8 @@ export class WebSocketLink implements Link<PoolConnection>, ConnectionLink {
 /** Why a link ended, for people. */
 export function describeEnd(code: number, reason: string): string {
   return reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
+}
+
+function isInOrder(code: number): boolean {
+  return code === 1000 || code === 1001;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { noClosings } from '../../lib/core/closing.js';
 import type { PoolStats } from '../../lib/core/stats.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { ClientRig, idSource, ServerRig } from '../support/stub-link.js';
@@ -32,6 +33,9 @@ describe('stats', () => {
       errors: 0,
       rejected: 0,
       evicted: 0,
+      opened: 4,
+      reused: 0,
+      closed: noClosings(),
       lastDialError: null,
     });
   });

@@ -51,6 +51,7 @@ describe('what NPWS gets wrong is right here', () => {
     const { atServer, atClient } = await takeBoth(pair);
     expect(before.has(atClient.id)).toBe(false);
     atClient.end('the first write arrives');
+    atServer.end();
     expect((await outcomeOf(atServer)).bytes.toString()).toBe('the first write arrives');
   });
 
@@ -114,6 +115,7 @@ describe('what NPWS gets wrong is right here', () => {
     expect(performance.now() - since).toBeLessThan(2_500);
     const atServer = await server.outgoingGet(next.id);
     next.end('served');
+    atServer.end();
     expect((await outcomeOf(atServer)).bytes.toString()).toBe('served');
     await until(client, () => client.active() >= 4);
     await until(server, () => server.active() === client.active());
@@ -193,6 +195,7 @@ describe('what NPWS gets wrong is right here', () => {
     const outcome = outcomeOf(atClient);
     const closing = pair.server.close();
     atServer.end(sent);
+    atClient.end();
     const { bytes, ended, error } = await outcome;
     expect([digestOf(bytes), ended, error]).toEqual([digestOf(sent), true, null]);
     await closing;
@@ -256,6 +259,7 @@ describe('what NPWS gets wrong is right here', () => {
       const atClient = await client.outgoingGet('00000000');
       const outcome = outcomeOf(atClient);
       atServer.end('control');
+      atClient.end();
       expect((await outcome).bytes.toString()).toBe('control');
       await until(client, () => client.active() > 4);
     }

@@ -10,7 +10,13 @@ import { MemorySocket } from './memory-socket.js';
 import { ACCEPT, healthyScript, MAX_PAYLOAD, type Role, type Script, segmentsOf } from './script.js';
 import { blankSeen, follow, judge, type Seen } from './verdict.js';
 
-const SHARED = { maxCapacity: 1, maxPayload: MAX_PAYLOAD, claimTimeout: 2_000, drainTimeout: 0 };
+const SHARED = {
+  protocol: 1,
+  maxCapacity: 1,
+  maxPayload: MAX_PAYLOAD,
+  claimTimeout: 2_000,
+  drainTimeout: 0,
+} as const;
 
 /** One turn of the event loop: all that follows from what was fed has happened. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -16,7 +16,13 @@ import { blankSeen, follow, judge, type Seen } from './verdict.js'; // prettier-
 const DEADLINE = 10_000;
 
 /** Shared by all pools. The deadlines are short, as hostile peers sit them out. */
-const SHARED = { maxCapacity: 2, maxPayload: MAX_PAYLOAD, claimTimeout: 500, drainTimeout: 0 };
+const SHARED = {
+  protocol: 1,
+  maxCapacity: 2,
+  maxPayload: MAX_PAYLOAD,
+  claimTimeout: 500,
+  drainTimeout: 0,
+} as const;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -55,6 +55,8 @@ class PooledAgent extends Agent {
   ): undefined {
     void takeBoth(this.pair).then(({ atServer, atClient }) => {
       this.taken.push(atServer.id);
+      // As an agent's own sockets: what the far end has ended is not used again.
+      atServer.allowHalfOpen = false;
       this.serve(atClient);
       callback?.(null, atServer);
     });

@@ -1,5 +1,5 @@
 import { createCipheriv, createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 
 /** Bytes that look random and are the same for the same seed. */
 export function bytesOf(length: number, seed = 1): Buffer {
@@ -19,11 +19,14 @@ export interface Outcome {
 }
 
 /** Reads a stream until it is closed. */
-export function outcomeOf(stream: Readable): Promise<Outcome> {
+export function outcomeOf(stream: Duplex): Promise<Outcome> {
   const parts: Buffer[] = [];
   const outcome: Outcome = { bytes: Buffer.alloc(0), ended: false, error: null };
   stream.on('data', (part: Buffer) => parts.push(part));
-  stream.once('end', () => (outcome.ended = true));
+  stream.once('end', () => {
+    outcome.ended = true;
+    stream.end();
+  });
   stream.once('error', (error) => (outcome.error = error));
   return new Promise((resolve) => {
     stream.once('close', () => {

@@ -23,11 +23,58 @@ export class StubLink implements Link<StubLink> {
   wasGoneAtCheckOut = false;
   closedWith: number | null = null;
   wasCut = false;
+  /** Whether it came back from a use and was not named since. */
+  isReturned = false;
+  /** How often it came back and was named anew. */
+  renewals = 0;
+  /** Names a link that a client has given back. */
+  #named: (() => void) | undefined;
 
-  constructor(readonly id: ConnectionId) {}
+  constructor(
+    public id: ConnectionId,
+    readonly renewable = false,
+  ) {}
+
+  /** Whether a client has given it back and waits for its name. */
+  get isGivenBack(): boolean {
+    return this.#named !== undefined && this.isLive;
+  }
 
   get isLive(): boolean {
     return !this.isEnded && this.closedWith === null && !this.wasCut;
+  }
+
+  name(id: ConnectionId): void {
+    this.id = id;
+    this.#renew();
+  }
+
+  giveBack(named: () => void): void {
+    this.#named = named;
+  }
+
+  /** The server names a link that was given back. */
+  rename(id: string): void {
+    const named = this.#named;
+    if (!named || !this.isLive) return;
+    this.#named = undefined;
+    this.id = id as ConnectionId;
+    this.#renew();
+    named();
+  }
+
+  /** Its application and the peer's are done with it. */
+  comeBack(): void {
+    if (!this.renewable || this.checkOuts === 0 || this.isReturned || !this.isLive) return;
+    this.isReturned = true;
+    this.keeper?.returned(this);
+  }
+
+  #renew(): void {
+    if (!this.isReturned) return;
+    this.isReturned = false;
+    this.checkOuts = 0;
+    this.renewals++;
   }
 
   checkOut(): this {
@@ -60,6 +107,7 @@ export class StubLink implements Link<StubLink> {
       code: clean ? 1000 : 1006,
       reason: '',
       clean,
+      violation: false,
       error: clean ? null : new Error('cut'),
     };
     this.keeper?.ended(this, end);
@@ -78,7 +126,7 @@ export class StubLink implements Link<StubLink> {
 export interface StubFlight {
   readonly startedAt: number;
   /** The server has named the link; with `begun` bytes came along with the ID. */
-  arrive(id: string, begun?: boolean): StubLink;
+  arrive(id: string, begun?: boolean, renewable?: boolean): StubLink;
   fail(error?: NpwsError): void;
   /** The server answers 503. */
   refuse(status?: number): void;
@@ -103,8 +151,8 @@ export class ClientRig {
   }
 
   /** Settles all dials in flight with fresh links. */
-  arriveAll(nextId: () => string): void {
-    for (const flight of [...this.flights]) flight.arrive(nextId());
+  arriveAll(nextId: () => string, renewable = false): void {
+    for (const flight of [...this.flights]) flight.arrive(nextId(), false, renewable);
   }
 
   readonly #dial: Dial<StubLink> = (events) => {
@@ -114,9 +162,9 @@ export class ClientRig {
     };
     const flight: StubFlight = {
       startedAt: this.clock.now(),
-      arrive: (id, begun = false) => {
+      arrive: (id, begun = false, renewable = false) => {
         settle();
-        const link = new StubLink(id as ConnectionId);
+        const link = new StubLink(id as ConnectionId, renewable);
         link.begun = begun;
         this.links.push(link);
         events.arrived(link);
@@ -195,14 +243,14 @@ export class ServerRig {
   }
 
   /** Lets a client in, or returns null when there is no slot. */
-  connect(): StubLink | null {
+  connect(renewable = false): StubLink | null {
     const slot = this.gate.reserve();
-    return slot ? this.fill(slot) : null;
+    return slot ? this.fill(slot, renewable) : null;
   }
 
   /** The connection of a slot has come about. */
-  fill(slot: Slot<StubLink>): StubLink {
-    const link = new StubLink(slot.id);
+  fill(slot: Slot<StubLink>, renewable = false): StubLink {
+    const link = new StubLink(slot.id, renewable);
     this.links.push(link);
     slot.fill(link);
     return link;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Backlog } from '../../lib/transport/backlog.js';
-import { IdReader } from '../../lib/transport/handshake.js';
+import { GreetingReader } from '../../lib/transport/handshake.js';
 
 describe('bytes that nobody has read yet', () => {
   it('are handed over whole and in order, once', () => {
@@ -38,7 +38,7 @@ describe('the ID', () => {
           const ends = [...new Set([...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort(
             (a, b) => a - b,
           );
-          const reader = new IdReader();
+          const reader = new GreetingReader(false);
           let start = 0;
           for (const end of ends) {
             const found = reader.read(bytes.subarray(start, end));

@@ -174,7 +174,7 @@ describe('the end of a connection', () => {
   });
 
   it('by the peer is told to a writer that never reads', async () => {
-    await using joined = await createJoined();
+    await using joined = await createJoined({ server: { protocol: 1 } });
     const closed = new Promise((resolve) => joined.atClient.once('close', resolve));
     writeAlways(joined.atClient);
     joined.atServer.end();
@@ -183,7 +183,7 @@ describe('the end of a connection', () => {
   });
 
   it("closes the connection although nobody reads, as a socket's does", async () => {
-    await using joined = await createJoined();
+    await using joined = await createJoined({ client: { protocol: 1 } });
     joined.atServer.resume();
     const closed = once(joined.atClient, 'close');
     joined.atClient.end('bye');
@@ -206,7 +206,6 @@ describe('the end of a connection', () => {
       await using connection = joined.atClient;
       connection.write('hello');
     }
-    expect(joined.atClient.closed).toBe(true);
     const { bytes, ended } = await outcome;
     expect([bytes.toString(), ended]).toEqual(['hello', true]);
   });

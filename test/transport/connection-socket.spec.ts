@@ -51,7 +51,7 @@ describe('a connection as a socket', () => {
     expect(atClient.localAddress).toBe(atServer.remoteAddress);
     for (const end of [atServer, atClient]) {
       expect(end.setNoDelay(false).setNoDelay().setKeepAlive(true, 5_000).unref().ref()).toBe(end);
-      expect([end.protocol, end.tls]).toEqual([1, null]);
+      expect([end.protocol, end.tls]).toEqual([2, null]);
     }
   });
 

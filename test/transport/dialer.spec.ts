@@ -42,10 +42,11 @@ describe('the request of a dial', () => {
     await raw.pool.whenReady();
     const [start, ...lines] = request.trimEnd().split('\r\n');
     expect(start).toBe('GET /tunnel?x=1 HTTP/1.1');
-    expect(lines.map((line) => line.replace(/^(Sec-WebSocket-Key: )[+/\w]{22}==$/, '$1…')).sort()).toEqual([
+    expect(lines.map((line) => line.replace(/^(\S+: (?:2 )?)[+/\w]{22}==$/, '$1…')).sort()).toEqual([
       'Authorization: Bearer t',
       'Connection: Upgrade',
       'Host: 127.0.0.1',
+      'Npws-Protocol: 2 …',
       'Sec-WebSocket-Key: …',
       'Sec-WebSocket-Version: 13',
       'Upgrade: websocket',

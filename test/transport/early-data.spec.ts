@@ -42,7 +42,7 @@ describe('bytes right behind the ID', () => {
     ],
   ])('%s are delivered, and the clean close behind them too', async (_, frames) => {
     // prettier-ignore
-    await using raw = await createRawServerPool((peer) => peer.accept(...frames, NORMAL));
+    await using raw = await createRawServerPool((peer) => peer.accept(...frames, NORMAL), { protocol: 1 });
     const connection = await raw.pool.outgoingGet('0a0b0c0d');
     const { bytes, ended } = await outcomeOf(connection);
     expect([connection.id, bytes.toString(), ended]).toEqual(['0a0b0c0d', 'data', true]);

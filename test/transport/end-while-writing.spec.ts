@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { PoolConnection } from 'nestjs-npws';
-import type { LinkReader } from '../../lib/transport/connection.js';
+import type { UseReader } from '../../lib/transport/connection.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
 
 type Done = (error?: Error | null) => void;
@@ -10,36 +10,40 @@ type Done = (error?: Error | null) => void;
 /** A connection that is being read; its link keeps each frame until the test says that it is written out. */
 function createConnection(): {
   connection: PoolConnection;
-  reader: LinkReader;
+  reader: UseReader;
   frames: Done[];
   clock: FakeClock;
 } {
   const clock = new FakeClock();
   const frames: Done[] = [];
-  let reader: LinkReader | undefined;
+  let reader: UseReader | undefined;
   const connection = new PoolConnection({
     id: '0a0b0c0d',
     pool: "client pool 'stub'",
     socket: {} as Socket,
     remote: { name: 'nobody', address: undefined, port: undefined },
     clock,
+    protocol: 1,
+    allowHalfOpen: false,
     attach: (to) => (reader = to),
-    send: (_, done) => frames.push(done as Done),
+    send: (_, done) => frames.push(done),
     resume: () => undefined,
-    finish: () => undefined,
+    finish: (done) => {
+      done();
+    },
+    readToEnd: () => undefined,
     abandon: () => undefined,
+    set: () => undefined,
   });
   connection.resume();
-  return { connection, reader: reader as unknown as LinkReader, frames, clock };
+  return { connection, reader: reader as unknown as UseReader, frames, clock };
 }
-
-const CLEAN = { code: 1000, reason: '', clean: true, error: null };
 
 describe("a peer's close that overtakes the report that our bytes are written out", () => {
   it('is a clean end: the peer had them all', async () => {
     const { connection, reader, frames, clock } = createConnection();
     const written = new Promise((resolve) => connection.write('all of it', resolve));
-    reader.ended(CLEAN);
+    reader.finished(1000);
     await once(connection, 'end');
     frames.shift()?.();
     expect(await written).toBeFalsy();
@@ -51,7 +55,7 @@ describe("a peer's close that overtakes the report that our bytes are written ou
   it('is an error when they could not be written out', async () => {
     const { connection, reader, frames } = createConnection();
     const written = new Promise((resolve) => connection.write('all of it', resolve));
-    reader.ended(CLEAN);
+    reader.finished(1000);
     await once(connection, 'end');
     frames.shift()?.(new Error('EPIPE'));
     expect(await written).toMatchObject({ code: 'ERR_NPWS_TRUNCATED', closeCode: 1000 });
@@ -60,7 +64,7 @@ describe("a peer's close that overtakes the report that our bytes are written ou
   it('is an error when they stay behind', async () => {
     const { connection, reader, clock } = createConnection();
     const written = new Promise((resolve) => connection.write('all of it', resolve));
-    reader.ended(CLEAN);
+    reader.finished(1000);
     await once(connection, 'end');
     clock.advance(1_000);
     expect(await written).toMatchObject({ code: 'ERR_NPWS_TRUNCATED', closeCode: 1000 });
@@ -69,7 +73,7 @@ describe("a peer's close that overtakes the report that our bytes are written ou
   it('is an error when some were not sent at all', async () => {
     const { connection, reader, frames } = createConnection();
     const written = new Promise((resolve) => connection.write(Buffer.alloc(1 << 20), resolve));
-    reader.ended(CLEAN);
+    reader.finished(1000);
     expect(await written).toMatchObject({ code: 'ERR_NPWS_TRUNCATED', closeCode: 1000 });
     expect(frames.length).toBeGreaterThan(0);
   });

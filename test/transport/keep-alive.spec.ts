@@ -13,16 +13,23 @@ class Idle {
   readonly pings: number[] = [];
   bytes = 0;
   isPaused = false;
+  mayBeStuck = false;
   lostAt: number | null = null;
   /** How long the peer takes to answer a ping; null: never. */
   answersAfter: number | null = 1;
   readonly watch: KeepAlive;
 
-  constructor(mode: PingMode = 'auto', random: () => number = () => 0x8000_0000, period = PERIOD) {
+  constructor(
+    mode: PingMode = 'auto',
+    random: () => number = () => 0x8000_0000,
+    period = PERIOD,
+    isReader = false,
+  ) {
     this.watch = new KeepAlive(
       {
         bytesRead: () => this.bytes,
         isPaused: () => this.isPaused,
+        mayBeStuck: () => this.mayBeStuck,
         ping: () => {
           this.#ping();
         },
@@ -35,7 +42,7 @@ class Idle {
       this.clock,
       random,
     );
-    this.watch.start();
+    this.watch.start(isReader);
   }
 
   /** Bytes that the kernel holds are read: called after a stall. */

@@ -31,8 +31,10 @@ async function nameShownBy(server: ServerPool<PoolConnection>): Promise<string |
   const address = `127.0.0.1:${portOf(server)}`;
   await using client = createClientPool({ address, tls: { ca: authority.cert } });
   await client.start();
-  await using connection = await client.incomingGet();
-  return nameOf(connection);
+  const connection = await client.incomingGet();
+  const name = nameOf(connection);
+  connection.destroy();
+  return name;
 }
 
 function issue(commonName: string): Promise<KeyPair> {

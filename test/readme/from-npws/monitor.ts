@@ -21,8 +21,8 @@ export function logConnections(pool: Pool<PoolConnection>): void {
   pool.on('connect', ({ id, peer }) => {
     logger.debug(`${id} is there, with ${peer}`);
   });
-  pool.on('disconnect', ({ id, used, code, reason }) => {
-    logger.debug(`${id} is gone while ${used ? 'in use' : 'idle'}: ${code} ${reason}`);
+  pool.on('disconnect', ({ id, used, why }) => {
+    logger.debug(`${id} is gone while ${used ? 'in use' : 'idle'}: ${why}`);
   });
   pool.on('dialError', (error) => {
     logger.debug(error.message);

@@ -27,7 +27,7 @@ export interface PoolOptions {
    * all others and if it is 1 here. Default 2.
    */
   readonly protocol?: 1 | 2;
-  /** Whether a connection can still be written to when the peer has ended, as in `net.Socket`; protocol 2. Default true. */
+  /** Whether a connection can still be written to when the peer has ended, as in `net.Socket`. Default true. */
   readonly allowHalfOpen?: boolean;
   /** How many uses a link may serve before it is closed; protocol 2. Default: no limit. */
   readonly maxUses?: number;

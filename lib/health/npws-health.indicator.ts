@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import type { CloseReason } from '../core/closing.js';
 import { getClientPoolToken, getServerPoolToken } from '../nest/tokens.js';
 import type { PoolService } from '../nest/pool.service.js';
 
@@ -16,6 +17,14 @@ export interface RoleHealth extends Record<string, unknown> {
   capacity: number;
   /** Milliseconds between two rounds of dialling; 0 for a server. */
   interval: number;
+  /** Connections that applications hold. */
+  used: number;
+  /** Links (WebSockets) that were ever set up. */
+  opened: number;
+  /** How often one of them served again after a use. */
+  reused: number;
+  /** Links that were closed, by reason, of those reasons that there were. */
+  closed: Partial<Record<CloseReason, number>>;
   /** As `errorCount()`. */
   errors: number;
   /** Why this role is down, or null. */
@@ -62,6 +71,8 @@ export class NpwsHealthIndicator {
 function roleHealth(service: PoolService): RoleHealth | null {
   const stats = service.stats();
   if (!stats) return null;
-  const { role, state, active, capacity, interval, errors } = stats;
-  return { role, state, active, capacity, interval, errors, reason: service.health()?.reason ?? null };
+  const { role, state, active, capacity, interval, used, opened, reused, errors } = stats;
+  const closed = Object.fromEntries(Object.entries(stats.closed).filter(([, count]) => count > 0));
+  const reason = service.health()?.reason ?? null;
+  return { role, state, active, capacity, interval, used, opened, reused, closed, errors, reason };
 }

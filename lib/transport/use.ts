@@ -79,9 +79,8 @@ export class Use implements ConnectionUse {
     return this.link.protocol;
   }
 
-  /** Under protocol 1 the end of one direction is the end of both. */
   get allowHalfOpen(): boolean {
-    return this.protocol === 2 && this.link.allowHalfOpen;
+    return this.link.allowHalfOpen;
   }
 
   /** Whether something waits for whoever takes it. */

@@ -1,7 +1,15 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tunnel } from './tunnel.js';
-import { type Exchange, exchange, isHealthy, isKeptAlive, isStreamed, isWebSocketEchoed } from './visits.js';
+import {
+  type Exchange,
+  exchange,
+  isHealthy,
+  isKeptAlive,
+  isStreamed,
+  isWebSocketEchoed,
+  linksOf,
+} from './visits.js';
 
 const REQUESTS = 200;
 const AT_ONCE = 20;
@@ -42,6 +50,9 @@ export async function check(tunnel: Tunnel): Promise<Row[]> {
     const ok = await probe();
     rows.push({ what, result: ok ? 'ok' : 'failed', ok });
   }
+  const { opened, reused } = await linksOf(tunnel.healthUrls[0] ?? '');
+  const result = `${reused} times, after ${opened} hand-shakes (protocol 2)`;
+  rows.push({ what: 'connections that served again', result, ok: reused > 0 });
   return rows;
 }
 

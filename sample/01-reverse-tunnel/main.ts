@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check, tableOf } from './check.js';
 import { Tunnel } from './tunnel.js';
-import { timedGet } from './visits.js';
+import { linksOf, timedGet } from './visits.js';
 
 /** How long the first request may wait for the edge, in milliseconds. */
 const PATIENCE = 20_000;
@@ -35,12 +35,14 @@ async function firstRequest(): Promise<void> {
   const through = await warmGet(tunnel.url);
   const direct = await warmGet(tunnel.privateUrl);
   const [publicHealth = '', edgeHealth = ''] = tunnel.healthUrls;
+  const { opened, reused } = await linksOf(publicHealth);
   console.log(`
   private service  ${tunnel.privateUrl}   loopback only (process ${tunnel.private.pid})
   edge app         dials the server pool, takes what it names (process ${tunnel.edge.pid})
   public app       wss://127.0.0.1:${tunnel.public.told('poolPort')} for the edge, ${tunnel.url} for visitors (process ${tunnel.public.pid})
 
   GET / through the tunnel ${through.toFixed(1)} ms, direct ${direct.toFixed(1)} ms
+  protocol 2: ${opened} hand-shakes so far, and ${reused} visitors who came over a connection that had served before
 
   open    ${tunnel.url}
   health  ${publicHealth}   ${edgeHealth}

@@ -2,16 +2,14 @@ import type { Socket } from 'node:net';
 import type { PoolConnection } from 'nestjs-npws';
 
 /**
- * Joins a TCP socket and a pooled connection, byte for byte, both ways. What breaks on one side shows on the other:
- * a cut connection resets the socket, so that nobody takes half an answer for a whole one.
+ * Joins a TCP socket and a pooled connection, byte for byte, each direction to its own end. What breaks on one side shows
+ * on the other: a cut connection resets the socket, so that nobody takes half an answer for a whole one.
  */
-export function splice(socket: Socket, connection: PoolConnection, onSocketEnd: () => void): void {
-  socket.pipe(connection, { end: false });
-  connection.pipe(socket);
-  socket.once('end', onSocketEnd);
+export function splice(socket: Socket, connection: PoolConnection): void {
+  socket.pipe(connection).pipe(socket);
   socket.once('error', () => connection.destroy());
   socket.once('close', () => {
-    if (!connection.writableEnded) connection.destroy();
+    if (!connection.writableEnded || !connection.readableEnded) connection.destroy();
   });
   connection.once('error', () => socket.resetAndDestroy());
 }

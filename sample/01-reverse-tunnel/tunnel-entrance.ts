@@ -13,12 +13,6 @@ import { numberFrom } from './settings.js';
 /** How long a visitor may wait for the way in, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** How long a visitor who has said all may wait for more of the answer, in milliseconds. */
-const LINGER = 30_000;
-
-/** The same while the application stops. */
-const SHORT_LINGER = 500;
-
 /**
  * The public end. It takes an idle connection for each visitor, tells the edge its ID over the control connection
  * and carries the bytes.
@@ -30,8 +24,6 @@ export class TunnelEntrance implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #server: Server;
   /** Connections that the edge was told of and on which nothing came back yet. */
   readonly #unanswered = new Set<PoolConnection>();
-  /** Connections whose visitor has said all. */
-  readonly #lingering = new Set<PoolConnection>();
   #control: Promise<PoolConnection> | undefined;
 
   constructor(@Inject(ServerPoolService) private readonly pool: ServerPoolService) {
@@ -58,7 +50,6 @@ export class TunnelEntrance implements OnApplicationBootstrap, OnModuleDestroy {
   onModuleDestroy(): void {
     this.#server.close();
     this.#stopped.abort();
-    for (const connection of this.#lingering) connection.setTimeout(SHORT_LINGER);
     this.#control?.then(
       (control) => control.end(),
       () => undefined,
@@ -70,8 +61,11 @@ export class TunnelEntrance implements OnApplicationBootstrap, OnModuleDestroy {
     this.#control = this.pool.outgoingGet(CONTROL_ID, { timeout: Infinity, signal: this.#stopped.signal });
     this.#control.then(
       (control) => {
-        this.#logger.log(`the edge at ${control.remoteAddress ?? '?'} is here`);
-        // The edge says nothing here; reading is what shows its end.
+        this.#logger.log(
+          `the edge at ${control.remoteAddress ?? '?'} is here and speaks protocol ${control.protocol}`,
+        );
+        // The edge says nothing here; reading is what shows its end, which is ours too.
+        control.allowHalfOpen = false;
         control.resume();
         // What the last one carried may be lost.
         for (const connection of this.#unanswered) announce(connection, control);
@@ -97,12 +91,7 @@ export class TunnelEntrance implements OnApplicationBootstrap, OnModuleDestroy {
       this.#unanswered.add(connection);
       for (const event of ['data', 'close'])
         connection.once(event, () => this.#unanswered.delete(connection));
-      splice(visitor, connection, () => {
-        // To end the connection here would give up the answer: it ends when the service does, or falls silent.
-        connection.setTimeout(this.#stopped.signal.aborted ? SHORT_LINGER : LINGER, () => connection.end());
-        this.#lingering.add(connection);
-        connection.once('close', () => this.#lingering.delete(connection));
-      });
+      splice(visitor, connection);
     } catch (error) {
       this.#logger.warn(`no way in for a visitor: ${(error as Error).message}`);
       visitor.resetAndDestroy();

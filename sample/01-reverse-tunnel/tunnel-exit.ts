@@ -44,6 +44,7 @@ export class TunnelExit implements OnApplicationBootstrap, OnModuleDestroy {
         return; // shutting down
       }
       this.#logger.log('the control connection is up');
+      control.allowHalfOpen = false; // when the public app ends it, it is over
       const hangUp = (): void => void control.end();
       signal.addEventListener('abort', hangUp, { once: true });
       try {
@@ -62,8 +63,13 @@ export class TunnelExit implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       const connection = await this.pool.outgoingGet(id, PATIENCE);
       connection.once('close', () => this.#serving.delete(id));
-      const service = connect({ port: numberFrom('PRIVATE_PORT', 3000), host: '127.0.0.1', noDelay: true });
-      splice(service, connection, () => connection.end());
+      const service = connect({
+        port: numberFrom('PRIVATE_PORT', 3000),
+        host: '127.0.0.1',
+        noDelay: true,
+        allowHalfOpen: true,
+      });
+      splice(service, connection);
     } catch (error) {
       this.#serving.delete(id);
       this.#logger.warn(`a visitor is lost: ${(error as Error).message}`);

@@ -82,6 +82,15 @@ export async function isWebSocketEchoed(url: string): Promise<boolean> {
   return message.toString() === 'hello through the tunnel';
 }
 
+/** How many links (hand-shakes) the public app's pool has seen, and how often one of them served again. */
+export async function linksOf(healthUrl: string): Promise<{ opened: number; reused: number }> {
+  const answer = await fetch(healthUrl, { headers: { connection: 'close' } });
+  const { info } = (await answer.json()) as {
+    info: { pools: { server: { opened: number; reused: number } } };
+  };
+  return info.pools.server;
+}
+
 /** Whether `/health` says that all is well. */
 export async function isHealthy(url: string): Promise<boolean> {
   const answer = await fetch(url, { headers: { connection: 'close' } });

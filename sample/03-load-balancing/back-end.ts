@@ -32,7 +32,8 @@ export class BackEnd implements Choice {
   start(): void {
     const { signal } = this.#stopped;
     this.#coming = this.pool.outgoingGet(CONTROL_ID, { timeout: Infinity, signal }).then((control) => {
-      // The server says nothing here; reading is what shows its end.
+      // The server says nothing here; reading is what shows its end, which is ours too.
+      control.allowHalfOpen = false;
       this.#control = control.resume();
       control.once('close', () => {
         this.#control = undefined;

@@ -36,6 +36,7 @@ export class PooledHttp implements OnApplicationBootstrap, OnModuleDestroy {
       } catch {
         return; // shutting down
       }
+      control.allowHalfOpen = false; // when the front ends it, it is over
       const hangUp = (): void => void control.end();
       signal.addEventListener('abort', hangUp);
       try {

@@ -28,9 +28,11 @@ export class AnswerService implements OnApplicationBootstrap, OnModuleDestroy {
 
   async listen(): Promise<void> {
     for (;;) {
-      this.#control = await this.pool.outgoingGet(CONTROL_ID, Infinity); // again whenever it was lost
+      const control = await this.pool.outgoingGet(CONTROL_ID, Infinity); // again whenever it was lost
+      control.allowHalfOpen = false; // when the server ends it, it is over
+      this.#control = control;
       try {
-        for await (const bytes of this.#control as AsyncIterable<Buffer>) {
+        for await (const bytes of control as AsyncIterable<Buffer>) {
           for (let at = 0; at < bytes.length; at += 4) void this.answer(bytes.toString('hex', at, at + 4));
         }
       } catch (error) {

@@ -30,6 +30,7 @@ export class AskController implements OnApplicationBootstrap, OnModuleDestroy {
   async followControl(): Promise<void> {
     for (;;) {
       const control = await this.pool.outgoingGet(CONTROL_ID, Infinity);
+      control.allowHalfOpen = false; // when the client ends it, it is over
       this.#control = control.resume(); // the client says nothing here; reading shows its end
       await finished(control).catch(() => undefined);
       this.#control = undefined; // the client is gone: its next one comes with a new control connection
@@ -42,8 +43,8 @@ export class AskController implements OnApplicationBootstrap, OnModuleDestroy {
     const connection = await this.pool.incomingGet(5_000); // the next idle one
     connection.setTimeout(10_000, () => connection.destroy()); // nobody answers
     this.#control.write(Buffer.from(connection.id, 'hex')); // tell the client which
-    connection.write(`${question}\n`);
-    return text(connection); // until the client ends it
+    connection.end(`${question}\n`); // all is said; the answer still comes
+    return text(connection); // until the client ends it in its turn
   }
 }
 

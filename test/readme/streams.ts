@@ -38,7 +38,6 @@ export function overTls({ atServer, atClient }: Ends, tlsServer: TlsServer, ca: 
 // import type { Socket } from 'node:net'; import { pipeline } from 'node:stream/promises';
 /** Joins a socket and a connection, both ways, to the last byte. */
 export async function join(socket: Socket, connection: PoolConnection): Promise<void> {
-  connection.allowHalfOpen = true; // else the end of one direction cuts the other
   connection.once('error', () => socket.resetAndDestroy()); // else a cut would look like an end
   await Promise.all([pipeline(socket, connection), pipeline(connection, socket)]);
 }

@@ -229,6 +229,7 @@ describe('the end of a connection', () => {
     await pool.start();
     const { peer, id } = await connectNamed(portOf(pool));
     const connection = await pool.outgoingGet(id);
+    connection.allowHalfOpen = false;
     connection.resume();
     const closed = new Promise((resolve) => connection.once('close', resolve));
     finish(peer);

@@ -241,3 +241,60 @@ describe('a connection in use', () => {
     expect(idle.lostAt).toBeNull();
   });
 });
+
+describe('a peer that reads at all times', () => {
+  const reader = (draw = 0x8000_0000): Idle => new Idle('auto', () => draw, PERIOD, true);
+
+  it('is pinged when it has been quiet for a period, without a first ping to learn', () => {
+    const idle = reader();
+    idle.clock.advance(PERIOD * 0.8 - 1);
+    expect(idle.pings).toEqual([]);
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.pings.length).toBeGreaterThanOrEqual(9);
+    expect(idle.lostAt).toBeNull();
+  });
+
+  it('is lost within a period, the deadline and half a second of its last sign of life, idle or in use', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 0xffff_ffff }), fc.integer({ min: 0, max: 60_000 }), (draw, cutAt) => {
+        const idle = reader(draw);
+        idle.clock.advance(cutAt);
+        idle.watch.heard();
+        idle.answersAfter = null;
+        idle.clock.advance(PERIOD + PONG_DEADLINE + 500);
+        expect(idle.lostAt).not.toBeNull();
+      }),
+    );
+  });
+
+  it('is neither pinged nor held while our bytes may keep it from reading', () => {
+    const idle = reader();
+    idle.answersAfter = null;
+    idle.mayBeStuck = true;
+    idle.clock.advance(20 * PERIOD);
+    expect([idle.pings.length, idle.lostAt]).toEqual([0, null]);
+    // The next use begins: nothing of ours is with the peer.
+    idle.mayBeStuck = false;
+    idle.clock.advance(PERIOD + PONG_DEADLINE + 500);
+    expect(idle.lostAt).not.toBeNull();
+  });
+
+  it('is not given up while it is us who do not read', () => {
+    const idle = reader();
+    idle.clock.advance(PERIOD);
+    const pinged = idle.pings.length;
+    idle.answersAfter = null;
+    idle.isPaused = true;
+    idle.clock.advance(20 * PERIOD);
+    expect([idle.pings.length, idle.lostAt]).toEqual([pinged, null]);
+  });
+
+  it('is pinged with `always` although our bytes may keep it from reading, and not held', () => {
+    const idle = new Idle('always', () => 0x8000_0000, PERIOD, true);
+    idle.mayBeStuck = true;
+    idle.answersAfter = null;
+    idle.clock.advance(10 * PERIOD);
+    expect(idle.pings.length).toBeGreaterThanOrEqual(9);
+    expect(idle.lostAt).toBeNull();
+  });
+});

@@ -6,6 +6,7 @@ import { plainAddress, type Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { FramePacker } from './frame-packer.js';
 import { tlsStateOf, type TlsState } from './tls.js';
+import { CLOSE_TIMEOUT } from './wire.js';
 
 /** The largest payload of our own frames: with its header (8 bytes when masked) a frame fills one TLS record of 16 KiB. */
 const MAX_PAYLOAD = 16 * 1024 - 8;
@@ -21,9 +22,6 @@ const READ_BUFFER = 64 * 1024;
 
 /** Messages below this size, in bytes, are put together while nobody reads them: each costs a Buffer. */
 const SMALL = 1024;
-
-/** How long a peer has to answer the close of a connection in use, in milliseconds. It may be reading still. */
-export const CLOSE_TIMEOUT = 30_000;
 
 /** How long the report that bytes are written out may come after the close of the peer that had them, in milliseconds. */
 const REPORT_GRACE = 250;

@@ -10,10 +10,11 @@ import { bracketed, remoteOf } from './address.js';
 import { adviceOnDial, adviceOnStatus, NO_ANSWER, NO_PEER, sentences } from './advice.js';
 import type { PoolConnection } from './connection.js';
 import { OFFER_HEADER, offerOf } from './handshake.js';
-import { describeEnd, WebSocketLink } from './link.js';
+import { WebSocketLink } from './link.js';
 import type { Surroundings } from './surroundings.js';
 import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
+import { describeEnd } from './wire.js';
 
 /** Opens the TCP connection of a plain ws dial; calls back when it is there. */
 export type Connect = (address: Address, connected: () => void) => Socket;

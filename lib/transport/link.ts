@@ -1,22 +1,24 @@
 import type { Socket } from 'node:net';
-import type { Cancel, Clock } from '../core/clock.js';
+import type { Clock } from '../core/clock.js';
 import { UNUSED } from '../core/closing.js';
 import { CONTROL_ID, type ConnectionId, idToBytes } from '../core/connection-id.js';
-import { NpwsConnectionUnusedError, NpwsTruncatedError, type PoolRole } from '../core/errors.js';
-import type { Link, LinkEnd, LinkKeeper } from '../core/link.js';
-import { onOneLine } from '../core/one-line.js';
+import {
+  NpwsClosedError,
+  NpwsConnectionUnusedError,
+  NpwsTruncatedError,
+  type PoolRole,
+} from '../core/errors.js';
+import type { Link, LinkKeeper } from '../core/link.js';
 import type { Remote } from './address.js';
-import { CLOSE_TIMEOUT, PoolConnection } from './connection.js';
+import { PoolConnection } from './connection.js';
 import { GreetingReader, readName } from './handshake.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
 import { type Carrier, Use } from './use.js';
 import type { PooledWebSocket } from './web-socket.js';
+import { CLOSE_TIMEOUT, describeEnd, UNUSED_GRACE, Wire, type WireEnd } from './wire.js';
 
-/** How long a peer has to answer the close of a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
-const UNUSED_GRACE = 250;
-
-/** A message of protocol 2 that is no data. */
+/** A message of protocol 2 that is no data: behind the ends of both it gives the link back. */
 const EMPTY = Buffer.alloc(0);
 
 /** What a link is told of its place and its rules. */
@@ -29,34 +31,30 @@ export interface LinkTerms {
 }
 
 /**
- * One WebSocket from its hand-shake to its close, and the uses that it carries one after another. Its listeners are
- * there before the first byte can arrive, and what goes wrong escapes nowhere (I9, I11, I12).
+ * One WebSocket from its hand-shake to its close, and the uses that it carries, one after another (protocol 2) or a single
+ * one (protocol 1). What comes goes to the use that bears the link's name at that moment (I9).
  */
 export class WebSocketLink implements Link<PoolConnection>, Carrier {
   keeper: LinkKeeper<Link<PoolConnection>> | null = null;
   readonly peer: string;
   readonly pool: string;
   readonly clock: Clock;
+  readonly #wire: Wire;
   readonly #keepAlive: KeepAlive;
   #protocol: 1 | 2;
   #id = CONTROL_ID;
+  #isNew = true;
+  #isGone = false;
   /** None before the first name and between two. */
   #use: Use | null = null;
   /** Client: takes messages while the next name is awaited. */
   #readNaming: ((message: Buffer) => void) | null = null;
+  /** Server: how much had come when the link was named. */
   #bytesBeforeName = -1;
-  #isNew = true;
-  #isGone = false;
-  #isPaused = false;
-  #isClosing = false;
-  #closeCode = 1006;
-  #end: LinkEnd | null = null;
-  #socketError: Error | null = null;
-  #deadline: Cancel | undefined;
 
   /** A server calls `name` next; a client calls `awaitGreeting`. */
   constructor(
-    private readonly ws: PooledWebSocket,
+    ws: PooledWebSocket,
     readonly socket: Socket,
     readonly remote: Remote,
     private readonly terms: LinkTerms,
@@ -66,50 +64,41 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     this.clock = clock;
     this.peer = remote.name;
     this.#protocol = terms.protocol;
+    this.#wire = new Wire(ws, socket, clock, {
+      message: (message, isBinary) => {
+        this.#onMessage(message, isBinary);
+      },
+      pinged: () => {
+        this.#keepAlive.heard();
+      },
+      ponged: () => {
+        this.#keepAlive.ponged();
+      },
+      ended: (end) => {
+        this.#onEnd(end);
+      },
+      gone: () => {
+        this.#isGone = true;
+        this.keeper?.gone(this);
+      },
+    });
     this.#keepAlive = new KeepAlive(
       {
         bytesRead: () => socket.bytesRead,
-        isPaused: () => this.#isPaused,
+        isPaused: () => this.#wire.isPaused,
         mayBeStuck: () => this.#use?.hasSentData ?? false,
         ping: () => {
-          ws.ping();
+          this.#wire.ping();
         },
         lost: () => {
-          this.#fail(1006, 'no pong in time', null);
+          this.#wire.fail(1006, 'no pong in time');
         },
       },
       terms.keepAlive,
       clock,
       random,
     );
-    this.#setUpSocket();
-    ws.on('message', (data, isBinary) => {
-      this.#onMessage(data as Buffer, isBinary);
-    });
-    ws.on('ping', () => {
-      this.#keepAlive.heard();
-    });
-    ws.on('pong', () => {
-      this.#keepAlive.ponged();
-    });
-    // `ws` tells of bad input only.
-    ws.on('error', (error) => {
-      this.#fail(this.#closeCode, error.message, error, true);
-    });
-    // `ws` keeps to itself what its socket died of.
-    socket.on('error', (error) => {
-      this.#socketError = error;
-    });
-    // A peer that reads nothing keeps `ws` waiting for its own bytes to go out: no close frame will come any more.
-    socket.on('end', () => {
-      this.#fail(1006, '', null);
-    });
-    ws.on('close', (code, reason) => {
-      this.#onGone(code, onOneLine(reason.toString()));
-    });
-    ws.onPeerClose = (code, reason) => {
-      this.#onPeerClose(code, onOneLine(reason));
-    };
+    this.#keepTcpAlive();
   }
 
   get id(): ConnectionId {
@@ -141,8 +130,8 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     // Whatever is here already was sent before the name was known.
     this.#bytesBeforeName = this.socket.bytesRead;
     this.socket.cork();
-    if (this.#isNew && this.#protocol === 2) this.ws.send(EMPTY);
-    this.ws.send(idToBytes(id));
+    if (this.#isNew && this.#protocol === 2) this.#wire.send(EMPTY);
+    this.#wire.send(idToBytes(id));
     this.socket.uncork();
     if (this.#isNew) this.#keepAlive.start(this.#protocol === 2);
     this.#isNew = false;
@@ -153,7 +142,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     const reader = new GreetingReader(this.#protocol === 2);
     this.#readNaming = (message) => {
       const greeting = reader.read(message);
-      if (greeting === null) this.refuse(1002, 'no ID behind the offer of protocol 2');
+      if (greeting === null) this.#wire.refuse(1002, 'no ID behind the offer of protocol 2');
       if (!greeting) return;
       const { id, protocol, rest } = greeting;
       this.#protocol = protocol;
@@ -169,14 +158,14 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     this.#readNaming = (message) => {
       const id = readName(message);
       if (id === null) {
-        this.refuse(1002, 'no ID for a connection that was given back');
+        this.#wire.refuse(1002, 'no ID for a connection that was given back');
         return;
       }
       this.#readNaming = null;
       this.#beginUse(id);
       named();
     };
-    this.ws.send(EMPTY);
+    this.#wire.send(EMPTY);
   }
 
   checkOut(): PoolConnection {
@@ -186,44 +175,35 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   }
 
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
-    this.ws.send(bytes, done);
+    this.#wire.send(bytes, done);
+  }
+
+  pause(): void {
+    this.#wire.pause();
   }
 
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.ws.resume();
+    this.#wire.resume();
   }
 
   close(code: number, reason: string): void {
     // With this the peer's application knows that nothing of its use was seen here.
-    if (this.#protocol === 2 && this.#use) this.#closeWith(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
-    else this.#closeWith(code, reason, UNUSED_GRACE);
+    if (this.#protocol === 2 && this.#use) this.#close(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
+    else this.#close(code, reason, UNUSED_GRACE);
   }
 
   finish(): void {
-    this.#closeWith(1000, '', CLOSE_TIMEOUT);
+    this.#close(1000, '', CLOSE_TIMEOUT);
   }
 
   abandon(): void {
-    if (this.#isClosing || this.#end) this.resume();
-    else this.#terminate();
+    if (this.#wire.isClosing) this.resume();
+    else this.cut();
   }
 
-  cut(cause: Error): void {
-    this.#setEnd({ code: 1006, reason: cause.message, clean: false, violation: false, error: cause });
-    this.#terminate();
-  }
-
-  /** Breaks off a link whose peer broke the rules, telling it the close code. */
-  refuse(code: number, reason: string): void {
-    this.ws.closeWith(code, reason);
-    this.#fail(code, reason, null, true);
-  }
-
-  pause(): void {
-    this.#isPaused = true;
-    this.ws.pause();
+  cut(cause?: Error): void {
+    this.#keepAlive.stop();
+    this.#wire.cut(cause);
   }
 
   onBegun(): void {
@@ -236,21 +216,22 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   }
 
   #onMessage(message: Buffer, isBinary: boolean): void {
-    if (this.#end || this.#isCutOff()) return;
+    // Nobody will ever read: the use is abandoned, or the pool has closed the link.
+    if (this.#wire.isClosing && !this.#use?.isRead) return;
     this.#keepAlive.heard();
-    if (!isBinary) this.refuse(1003, 'text message');
+    if (!isBinary) this.#wire.refuse(1003, 'text message');
     else if (this.#readNaming) this.#readNaming(message);
     else if (this.#protocol === 2) this.#onMessageOfTwo(message);
     else if (message.length > 0) this.#deliver(message);
   }
 
-  /** Protocol 2: an empty message is the end of the peer's bytes, and behind both ends gives the link back. */
+  /** Protocol 2: an empty message is the end of the peer's bytes; another one, behind both ends, gives the link back. */
   #onMessageOfTwo(message: Buffer): void {
     const use = this.#use;
     if (!use || (!use.hasHeard && this.socket.bytesRead === this.#bytesBeforeName)) {
-      this.refuse(1002, 'a message before the ID');
+      this.#wire.refuse(1002, 'a message before the ID');
     } else if (message.length > 0) {
-      if (use.hasAll) this.refuse(1002, 'data after the end');
+      if (use.hasAll) this.#wire.refuse(1002, 'data after the end');
       else this.#deliver(message);
     } else if (!use.hasAll) {
       use.receiveEnd(null);
@@ -259,17 +240,12 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     } else if (this.terms.role === 'server' && use.isFinSent) {
       this.#endUse();
     } else {
-      this.refuse(1002, 'an empty message too many');
+      this.#wire.refuse(1002, 'an empty message too many');
     }
   }
 
   #deliver(bytes: Buffer): void {
     if (this.#use && !this.#use.receive(bytes)) this.pause();
-  }
-
-  /** Whether nobody will ever read: the use is abandoned, or the pool has closed the link. */
-  #isCutOff(): boolean {
-    return this.#isClosing && !this.#use?.isRead;
   }
 
   #beginUse(id: ConnectionId): void {
@@ -281,7 +257,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   #endUse(): void {
     const isSocketChanged = this.#use?.close() ?? false;
     this.#use = null;
-    if (this.#end || this.#isClosing) return;
+    if (this.#wire.isClosing) return;
     if (isSocketChanged) this.#resetSocket();
     this.keeper?.returned(this);
   }
@@ -289,123 +265,52 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   /** As it was before an application had it. */
   #resetSocket(): void {
     this.socket.setNoDelay(true);
-    this.#setUpSocket();
+    this.#keepTcpAlive();
     this.socket.ref();
   }
 
-  #setUpSocket(): void {
+  #keepTcpAlive(): void {
     this.socket.setKeepAlive(true, Math.min(TCP_KEEP_ALIVE, this.terms.keepAlive.period));
   }
 
-  #closeWith(code: number, reason: string, grace: number): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
+  #close(code: number, reason: string, grace: number): void {
     this.#keepAlive.stop();
-    this.ws.closeWith(code, reason);
+    this.#wire.close(code, reason, grace);
     // The answer stands behind what nobody will read.
     if (!this.#use?.isRead) this.resume();
-    this.#terminateAfter(grace);
   }
 
-  /** A close frame has come, and everything before it. `ws` has answered it already. */
-  #onPeerClose(code: number, reason: string): void {
-    if (isInOrder(code)) {
-      this.#endInOrder(code, reason);
-      this.#hangUp();
-    } else {
-      // Bad input closes the same way; the error that tells which follows at once.
-      this.#closeCode = code;
-      queueMicrotask(() => {
-        this.#fail(code, reason, null);
-      });
-    }
-  }
-
-  #endInOrder(code: number, reason: string): void {
-    const error = this.#protocol === 2 ? this.#lossBy(code, reason) : null;
-    const clean = error === null || error instanceof NpwsConnectionUnusedError;
-    this.#setEnd({ code, reason, clean, violation: false, error });
-  }
-
-  /** What a close in good order breaks, if anything: under protocol 2 it is the end of no stream. */
-  #lossBy(code: number, reason: string): Error | null {
-    const use = this.#use;
-    if (!use || use.isComplete || !(use.isTaken || use.begun)) return null;
-    if (reason !== UNUSED || use.hasHeard) return this.#truncated(code, reason);
-    const what = 'its peer closed it unused: nothing of what was sent reached anybody, so take another one';
-    return new NpwsConnectionUnusedError(`connection ${this.#id} of ${this.pool}: ${what}`);
-  }
-
-  #truncated(code: number, reason: string, cause?: Error): Error {
-    return new NpwsTruncatedError(
-      `connection ${this.#id} of ${this.pool} was cut: ${describeEnd(code, reason)}; what came may be incomplete`,
-      code,
-      cause && { cause },
-    );
-  }
-
-  /** The peer broke off, or broke a rule. */
-  #fail(code: number, reason: string, cause: Error | null, violation = false): void {
-    if (this.#end) return;
-    const error = this.#truncated(code, reason, cause ?? undefined);
-    this.#setEnd({ code, reason, clean: false, violation, error });
-    this.#hangUp();
-  }
-
-  /** Nothing more is to be received: what is still to be sent goes out, then the socket is closed. */
-  #hangUp(): void {
-    this.#isClosing = true;
-    this.#deadline?.();
-    this.#terminateAfter(this.#end?.clean ? CLOSE_TIMEOUT : UNUSED_GRACE);
-    this.resume();
-    // Closing a socket that has bytes unread resets it, and takes our close frame from a peer that is still sending.
-    if (this.#end?.clean) this.socket.destroySoon();
-    else this.socket.end();
-  }
-
-  #setEnd(end: LinkEnd): void {
-    if (this.#end) return;
-    this.#end = end;
+  #onEnd({ code, reason, inOrder, violation, cause }: WireEnd): void {
     this.#keepAlive.stop();
-    this.#tellUse(end);
-    this.keeper?.ended(this, end);
+    const error = inOrder ? this.#lossBy(code, reason) : this.#errorOf(code, reason, cause);
+    this.#tellUse(code, error);
+    const clean = inOrder && (error === null || error instanceof NpwsConnectionUnusedError);
+    this.keeper?.ended(this, { code, reason, clean, violation, error });
   }
 
-  #tellUse({ code, error }: LinkEnd): void {
+  #tellUse(code: number, error: Error | null): void {
     // Under protocol 2 nothing that befalls a link reaches a use that both have ended.
     if (!this.#use || (this.#protocol === 2 && this.#use.isComplete)) return;
     if (error) this.#use.fail(error);
     else if (this.#protocol === 1) this.#use.receiveEnd(code);
   }
 
-  #terminateAfter(ms: number): void {
-    this.#deadline = this.clock.after(ms, () => {
-      this.#terminate();
-    });
+  /** What a close in good order breaks, if anything: under protocol 2 it is the end of no stream. */
+  #lossBy(code: number, reason: string): Error | null {
+    const use = this.#use;
+    if (this.#protocol === 1 || !use || use.isComplete || !(use.isTaken || use.begun)) return null;
+    if (reason !== UNUSED || use.hasHeard) return this.#errorOf(code, reason, null);
+    const what = 'its peer closed it unused: nothing of what was sent reached anybody, so take another one';
+    return new NpwsConnectionUnusedError(`connection ${this.#id} of ${this.pool}: ${what}`);
   }
 
-  #terminate(): void {
-    this.#isClosing = true;
-    this.#deadline?.();
-    this.#keepAlive.stop();
-    this.ws.terminate();
+  #errorOf(code: number, reason: string, cause: Error | null): Error {
+    // The pool's own words, when it was the pool that cut it.
+    if (cause instanceof NpwsClosedError) return cause;
+    return new NpwsTruncatedError(
+      `connection ${this.#id} of ${this.pool} was cut: ${describeEnd(code, reason)}; what came may be incomplete`,
+      code,
+      cause ? { cause } : undefined,
+    );
   }
-
-  #onGone(code: number, reason: string): void {
-    // The close frame of a link that was paused is found only now.
-    if (isInOrder(code)) this.#endInOrder(code, reason);
-    else this.#fail(code, reason || (this.#socketError?.message ?? ''), this.#socketError);
-    this.#deadline?.();
-    this.#isGone = true;
-    this.keeper?.gone(this);
-  }
-}
-
-/** Why a link ended, for people. */
-export function describeEnd(code: number, reason: string): string {
-  return reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
-}
-
-function isInOrder(code: number): boolean {
-  return code === 1000 || code === 1001;
 }

@@ -1,0 +1,200 @@
+import type { Socket } from 'node:net';
+import type { Cancel, Clock } from '../core/clock.js';
+import { onOneLine } from '../core/one-line.js';
+import type { PooledWebSocket } from './web-socket.js';
+
+/** How long a peer has to answer a close that it may not be reading yet, in milliseconds. */
+export const CLOSE_TIMEOUT = 30_000;
+
+/** The same for a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
+export const UNUSED_GRACE = 250;
+
+/** How a WebSocket ended. */
+export interface WireEnd {
+  /** The close code; 1006 when there was no close frame. */
+  readonly code: number;
+  /** What the peer said of it, or what happened; may be empty. */
+  readonly reason: string;
+  /** Whether the peer closed with 1000 or 1001. */
+  readonly inOrder: boolean;
+  /** Whether the peer broke a rule. */
+  readonly violation: boolean;
+  /** What lay beneath, if anything. */
+  readonly cause: Error | null;
+}
+
+/** Hears what comes over a WebSocket. */
+export interface WireListener {
+  message(message: Buffer, isBinary: boolean): void;
+  pinged(): void;
+  ponged(): void;
+  /** Nothing more comes. Called once. */
+  ended(end: WireEnd): void;
+  /** The socket is gone too. Called once, after `ended`. */
+  gone(): void;
+}
+
+/**
+ * A WebSocket with its socket: what comes, how it is closed, and how it ended, whatever ended it. Its listeners are there
+ * before the first byte can arrive, and nothing that goes wrong escapes.
+ */
+export class Wire {
+  #isPaused = false;
+  #isClosing = false;
+  #hasEnded = false;
+  #closeCode = 1006;
+  #socketError: Error | null = null;
+  #deadline: Cancel | undefined;
+
+  constructor(
+    private readonly ws: PooledWebSocket,
+    readonly socket: Socket,
+    private readonly clock: Clock,
+    private readonly listener: WireListener,
+  ) {
+    ws.on('message', (data, isBinary) => {
+      if (!this.#hasEnded) listener.message(data as Buffer, isBinary);
+    });
+    ws.on('ping', () => {
+      listener.pinged();
+    });
+    ws.on('pong', () => {
+      listener.ponged();
+    });
+    // `ws` tells of bad input only.
+    ws.on('error', (error) => {
+      this.fail(this.#closeCode, error.message, { cause: error, violation: true });
+    });
+    // It keeps to itself what its socket died of.
+    socket.on('error', (error) => {
+      this.#socketError = error;
+    });
+    // A peer that reads nothing keeps `ws` waiting for its own bytes to go out: no close frame will come any more.
+    socket.on('end', () => {
+      this.fail(1006, '');
+    });
+    ws.on('close', (code, reason) => {
+      this.#onGone(code, onOneLine(reason.toString()));
+    });
+    ws.onPeerClose = (code, reason) => {
+      this.#onPeerClose(code, onOneLine(reason));
+    };
+  }
+
+  /** Whether it was us who stopped reading. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Whether it was closed from either side, or has ended. */
+  get isClosing(): boolean {
+    return this.#isClosing || this.#hasEnded;
+  }
+
+  /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
+  send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
+    this.ws.send(bytes, done);
+  }
+
+  ping(): void {
+    this.ws.ping();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.ws.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.ws.resume();
+  }
+
+  /** Closes from this side: all that was sent arrives, then the close frame. After `grace` milliseconds it is cut. */
+  close(code: number, reason: string, grace: number): void {
+    if (this.isClosing) return;
+    this.#isClosing = true;
+    this.ws.closeWith(code, reason);
+    this.#cutAfter(grace);
+  }
+
+  /** Breaks off, as the peer broke a rule, and tells it the close code. */
+  refuse(code: number, reason: string): void {
+    this.ws.closeWith(code, reason);
+    this.fail(code, reason, { violation: true });
+  }
+
+  /** The peer has broken off, or must be taken to have done so. */
+  fail(
+    code: number,
+    reason: string,
+    { cause = null, violation = false }: { cause?: Error | null; violation?: boolean } = {},
+  ): void {
+    if (this.#hasEnded) return;
+    this.#end({ code, reason, inOrder: false, violation, cause });
+    this.#hangUp(UNUSED_GRACE);
+    this.socket.end();
+  }
+
+  /** Cuts it without a close frame. With a `cause` it has ended for this side at once. */
+  cut(cause?: Error): void {
+    if (cause) this.#end({ code: 1006, reason: cause.message, inOrder: false, violation: false, cause });
+    this.#isClosing = true;
+    this.#deadline?.();
+    this.ws.terminate();
+  }
+
+  /** A close frame has come, and everything before it. `ws` has answered it already. */
+  #onPeerClose(code: number, reason: string): void {
+    if (isInOrder(code)) {
+      this.#end({ code, reason, inOrder: true, violation: false, cause: null });
+      this.#hangUp(CLOSE_TIMEOUT);
+      // Closing a socket that has bytes unread resets it, and takes our close frame from a peer that is still sending.
+      this.socket.destroySoon();
+    } else {
+      // Bad input closes the same way; the error that tells which follows at once.
+      this.#closeCode = code;
+      queueMicrotask(() => {
+        this.fail(code, reason);
+      });
+    }
+  }
+
+  /** Nothing more is to be received: what is still to be sent goes out, then the socket is closed. */
+  #hangUp(grace: number): void {
+    this.#isClosing = true;
+    this.#deadline?.();
+    this.#cutAfter(grace);
+    this.resume();
+  }
+
+  #end(end: WireEnd): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.listener.ended(end);
+  }
+
+  #cutAfter(ms: number): void {
+    this.#deadline = this.clock.after(ms, () => {
+      this.cut();
+    });
+  }
+
+  #onGone(code: number, reason: string): void {
+    // The close frame of a link that was paused is found only now.
+    if (isInOrder(code)) this.#end({ code, reason, inOrder: true, violation: false, cause: null });
+    else this.fail(code, reason || (this.#socketError?.message ?? ''), { cause: this.#socketError });
+    this.#deadline?.();
+    this.listener.gone();
+  }
+}
+
+/** Why a WebSocket ended, for people. */
+export function describeEnd(code: number, reason: string): string {
+  return reason === '' ? `close code ${code}` : `${reason} (close code ${code})`;
+}
+
+function isInOrder(code: number): boolean {
+  return code === 1000 || code === 1001;
+}

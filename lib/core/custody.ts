@@ -169,9 +169,10 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     const why = this.#parting.get(link) ?? reasonOf(end, wasUsed);
     this.#closed[why]++;
     // What a peer wrote before it closed in good order is still owed to whoever knows the ID.
+    const wasStored = !this.#nameless.has(link);
     if (!(end.clean && link.begun) && this.#leave(link)) {
       this.#parting.set(link, why);
-      this.#evicted++;
+      if (wasStored) this.#evicted++;
     }
     this.pool.ended(link, end, wasUsed, why);
     this.pool.changed();

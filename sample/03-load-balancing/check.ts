@@ -1,4 +1,5 @@
 import type { Fleet } from './fleet.js';
+import type { ServerState } from './front.controller.js';
 import { linesOf } from './report.controller.js';
 import type { ServerName } from './server-process.js';
 
@@ -18,7 +19,13 @@ interface Row {
 
 /** Sends many requests by each strategy, kills and restarts a server meanwhile, and tells how it went. */
 export async function check(fleet: Fleet): Promise<Row[]> {
-  return [...(await checkOne(fleet, 'round-robin', 'b')), ...(await checkOne(fleet, 'least-used', 'c'))];
+  const rows = [
+    ...(await checkOne(fleet, 'round-robin', 'b')),
+    ...(await checkOne(fleet, 'least-used', 'c')),
+  ];
+  const servers = (await (await fetch(`${fleet.url}/servers`)).json()) as ServerState[];
+  const reused = servers.reduce((sum, server) => sum + server.reused, 0);
+  return [...rows, { what: 'connections that served again', result: `${reused} times`, ok: reused > 0 }];
 }
 
 /** The table of a check. */

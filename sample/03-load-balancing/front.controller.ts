@@ -10,6 +10,8 @@ export interface ServerState {
   /** Connections that wait to be used. */
   readonly idle: number;
   readonly load: number;
+  /** How often a connection came back from a request and served another, without a hand-shake. */
+  readonly reused: number;
   /** Requests that had to be repeated elsewhere, and failed dials. */
   readonly errors: number;
 }
@@ -39,6 +41,7 @@ export class FrontController {
       isReady,
       idle: pool.active(),
       load,
+      reused: pool.stats()?.reused ?? 0,
       errors: pool.errorCount(),
     }));
   }

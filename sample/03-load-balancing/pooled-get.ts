@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 /**
- * Sends a GET through a pooled connection and resolves with the whole answer; the connection is used up then. Half an
+ * Sends a GET through a pooled connection and resolves with the whole answer; the connection is ended then. Half an
  * answer, an end before it, a cut or an abort of `signal` rejects.
  */
 export function pooledGet(connection: PoolConnection, path: string, signal: AbortSignal): Promise<Answer> {

@@ -290,6 +290,8 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {
+    // Who heard that a link was not named may have closed the pool.
+    if (this.state !== 'running') return;
     // A server that is full, or has as many of ours as it takes, is well: it slows us down, but is no error.
     const isFull = error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
     this.fail({ error, at: this.clock.now() }, !isFull);

@@ -77,14 +77,12 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     this.#adopt(link);
     this.#leave(link);
     const bearer = this.store.get(link.id);
-    if (bearer) this.part(bearer, 'replaced');
+    if (bearer) this.#leave(bearer);
     const waiter = this.waiters.claimant(link.id, !link.begun && this.store.isForAnyone(link.id));
-    if (waiter) {
-      waiter.succeed(this.#checkOut(link));
-      return;
-    }
-    this.store.add(link, link.begun);
-    if (link.begun) this.#expectClaim(link);
+    if (waiter) waiter.succeed(this.#checkOut(link));
+    else this.#keep(link);
+    // Last: who hears of it may close the pool.
+    if (bearer) this.part(bearer, 'replaced');
   }
 
   /** Hands out the link of this ID, or the one that is idle longest. No `await` stands between look and take (I8). */
@@ -106,8 +104,9 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     this.#deadlines.set(link, this.clock.after(ms, giveUp));
   }
 
-  /** Closes a link that nobody holds. */
+  /** Closes a link that nobody holds, for the first reason that there is. */
   part(link: Link<C>, why: PartReason): void {
+    if (this.#parting.has(link)) return;
     this.#leave(link);
     if (link.isGone) {
       this.pool.forgotten(link);
@@ -121,15 +120,26 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     this.pool.changed();
   }
 
+  /** Closes links of the store. A listener that hears of one may take the next: that has left the store and is not closed. */
+  partStored(links: readonly Link<C>[], why: PartReason): number {
+    let parted = 0;
+    for (const link of links) {
+      if (this.store.get(link.id) !== link) continue;
+      this.part(link, why);
+      parted++;
+    }
+    return parted;
+  }
+
   /** Closes all idle links and returns how many. */
   partIdle(why: PartReason): number {
-    return this.#partAll(this.store.allIdle(), why);
+    return this.partStored(this.store.allIdle(), why);
   }
 
   /** Closes whatever nobody holds. */
   partUnused(why: PartReason): void {
     this.partIdle(why);
-    this.#partAll(this.store.allOwed(), why);
+    this.partStored(this.store.allOwed(), why);
     for (const link of this.#nameless) this.part(link, why);
   }
 
@@ -186,19 +196,13 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     if (this.#isEmpty()) this.#onEmpty?.();
   }
 
-  /** A listener that hears of one may take the next: those have left the store and are not closed. */
-  #partAll(links: readonly Link<C>[], why: PartReason): number {
-    let parted = 0;
-    for (const link of links) {
-      if (this.store.get(link.id) !== link) continue;
-      this.part(link, why);
-      parted++;
-    }
-    return parted;
-  }
-
   #isEmpty(): boolean {
     return this.#used.size === 0 && this.#nameless.size === 0 && this.#parting.size === 0;
+  }
+
+  #keep(link: Link<C>): void {
+    this.store.add(link, link.begun);
+    if (link.begun) this.#expectClaim(link);
   }
 
   #adopt(link: Link<C>): void {

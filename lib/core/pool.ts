@@ -107,8 +107,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
       clock,
       random,
       () => this.store.allForAnyone(),
-      (link) => {
-        this.custody.part(link, 'retired');
+      (links) => {
+        this.custody.partStored(links, 'retired');
       },
     );
     if (certificates) {

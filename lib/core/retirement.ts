@@ -28,14 +28,15 @@ interface Service {
 export class Retirement<L> {
   readonly #services = new Map<L, Service>();
   #look: { at: number; cancel: Cancel } | undefined;
+  #isStopped = false;
 
-  /** `idle` are the links that may be retired now; `retire` closes one. */
+  /** `idle` are the links that may be retired now; `retire` closes those of them that still are idle. */
   constructor(
     private readonly limits: ServiceLimits,
     private readonly clock: Clock,
     private readonly random: Random,
     private readonly idle: () => readonly L[],
-    private readonly retire: (link: L) => void,
+    private readonly retire: (links: readonly L[]) => void,
   ) {}
 
   /** A link is named, for the first time or anew, and begins to be idle. */
@@ -63,13 +64,15 @@ export class Retirement<L> {
     this.#services.delete(link);
   }
 
+  /** Looks no more. */
   stop(): void {
+    this.#isStopped = true;
     this.#look?.cancel();
     this.#look = undefined;
   }
 
   #lookAt(at: number): void {
-    if (at === Infinity || (this.#look && this.#look.at <= at)) return;
+    if (this.#isStopped || at === Infinity || (this.#look && this.#look.at <= at)) return;
     this.#look?.cancel();
     const pause = Math.min(Math.max(0, at - this.clock.now()), MAX_TIMEOUT);
     const cancel = this.clock.after(pause, () => {
@@ -81,17 +84,20 @@ export class Retirement<L> {
   #lookOver(): void {
     this.#look = undefined;
     const now = this.clock.now();
+    const due: L[] = [];
     let next = Infinity;
     for (const link of this.idle()) {
-      const service = this.#services.get(link);
-      if (!service) continue;
-      if (dueOf(service) <= now) this.retire(link);
-      else next = Math.min(next, dueOf(service));
+      const at = dueOf(this.#services.get(link));
+      if (at <= now) due.push(link);
+      else next = Math.min(next, at);
     }
     this.#lookAt(Math.max(next, now + MIN_PAUSE));
+    // Last: who hears of it may close the pool.
+    this.retire(due);
   }
 }
 
-function dueOf({ ends, idleUntil }: Service): number {
-  return Math.min(ends, idleUntil);
+/** When a link has served long enough; one that can't serve again never. */
+function dueOf(service: Service | undefined): number {
+  return service ? Math.min(service.ends, service.idleUntil) : Infinity;
 }

@@ -73,6 +73,19 @@ describe('a listener', () => {
     expect(rig.pool.stats()).toMatchObject({ used: 1, active: 0 });
   });
 
+  it.each([false, true])(
+    'may close the pool when a connection gives way to the next bearer of its ID (protocol 2: %p)',
+    async (renewable) => {
+      const rig = await started({ minCapacity: 2, maxCapacity: 2 });
+      const [first, second] = [...rig.flights];
+      first?.arrive('0000000a', false, renewable);
+      rig.pool.once('change', () => void rig.pool.close());
+      second?.arrive('0000000a', false, renewable);
+      expect(rig.links.map(({ isLive }) => isLive)).toEqual([false, false]);
+      await expectNothingLeft(rig);
+    },
+  );
+
   it('may close the pool while waiters are served', async () => {
     const rig = await started({ minCapacity: 1, maxCapacity: 4, minInterval: 100 });
     const outcomes: string[] = [];

@@ -1,22 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { NpwsListenError } from '../../lib/core/errors.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
-import { ServerRig } from '../support/stub-link.js';
-
-/** Draws 1, 2, 3 ... */
-function counter(): () => number {
-  let drawn = 0;
-  return () => ++drawn;
-}
-
-async function started(
-  options: ConstructorParameters<typeof ServerRig>[1] = {},
-  random = counter(),
-): Promise<ServerRig> {
-  const rig = new ServerRig(new FakeClock(), { maxCapacity: 3, ...options }, random);
-  await rig.pool.start();
-  return rig;
-}
+import { counter, ServerRig, startedServer as started } from '../support/stub-link.js';
 
 describe('a server pool', () => {
   it('names the first connection 00000000 and all others at random', async () => {

@@ -10,23 +10,39 @@ import type { Random } from '../../lib/core/random.js';
 import { type Gate, ServerPool, type Slot } from '../../lib/core/server-pool.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
 
+/** How a link ended, where it was then, and what for a pool had closed it, if one had. */
+export interface StubEnding {
+  readonly clean: boolean;
+  readonly place: 'idle' | 'owed' | 'used' | 'nameless';
+  readonly closedFor: string | null;
+}
+
+let namings = 0;
+
 /** A link without a network. What an application gets to hold is the link itself. */
 export class StubLink implements Link<StubLink> {
   keeper: LinkKeeper<Link<StubLink>> | null = null;
   readonly peer = 'stub:1';
   begun = false;
   isGone = false;
-  isEnded = false;
-  /** How often it was handed out: more than once would be a bug. */
+  /** How often it was handed out under its present name: more than once would be a bug. */
   checkOuts = 0;
+  /** How often it was handed out since it was set up. */
+  uses = 0;
   /** Whether only what it had left was handed out. */
   wasGoneAtCheckOut = false;
   closedWith: number | null = null;
+  /** What the peer was told when it was closed. */
+  closedFor: string | null = null;
+  /** How it ended, and as what. */
+  ending: StubEnding | null = null;
   wasCut = false;
   /** Whether it came back from a use and was not named since. */
   isReturned = false;
   /** How often it came back and was named anew. */
   renewals = 0;
+  /** Grows with each naming of any link: the order of age. */
+  namedAs = namings++;
   /** Names a link that a client has given back. */
   #named: (() => void) | undefined;
 
@@ -40,16 +56,27 @@ export class StubLink implements Link<StubLink> {
     return this.#named !== undefined && this.isLive;
   }
 
+  get isEnded(): boolean {
+    return this.ending !== null;
+  }
+
   get isLive(): boolean {
     return !this.isEnded && this.closedWith === null && !this.wasCut;
   }
 
+  /** Whether an application holds it. */
+  get isUsed(): boolean {
+    return this.checkOuts > 0 && !this.isReturned && !this.isGone && !this.wasGoneAtCheckOut;
+  }
+
   name(id: ConnectionId): void {
+    this.#expectBetweenUses('named');
     this.id = id;
     this.#renew();
   }
 
   giveBack(named: () => void): void {
+    this.#expectBetweenUses('given back');
     this.#named = named;
   }
 
@@ -70,22 +97,28 @@ export class StubLink implements Link<StubLink> {
     this.keeper?.returned(this);
   }
 
+  #expectBetweenUses(what: string): void {
+    if (!this.isReturned || !this.isLive || this.#named) throw new Error(`${this.id} can't be ${what} now`);
+  }
+
   #renew(): void {
-    if (!this.isReturned) return;
     this.isReturned = false;
     this.checkOuts = 0;
     this.renewals++;
+    this.namedAs = namings++;
   }
 
   checkOut(): this {
     this.checkOuts++;
+    this.uses++;
     this.wasGoneAtCheckOut = this.isGone;
     this.begun = false;
     return this;
   }
 
-  close(code: number): void {
+  close(code: number, reason: string): void {
     this.closedWith ??= code;
+    this.closedFor ??= reason;
   }
 
   cut(): void {
@@ -100,15 +133,18 @@ export class StubLink implements Link<StubLink> {
   }
 
   /** Nothing more comes: by a clean close, or not. */
-  end(clean: boolean): void {
+  end(clean: boolean, particulars: Partial<LinkEnd> = {}): void {
     if (this.isEnded) return;
-    this.isEnded = true;
+    const untaken = this.begun ? 'owed' : 'idle';
+    const place = this.isUsed ? 'used' : this.isReturned ? 'nameless' : untaken;
+    this.ending = { clean, place, closedFor: this.closedFor };
     const end: LinkEnd = {
       code: clean ? 1000 : 1006,
       reason: '',
       clean,
       violation: false,
       error: clean ? null : new Error('cut'),
+      ...particulars,
     };
     this.keeper?.ended(this, end);
   }
@@ -190,6 +226,12 @@ export const LOWEST: Random = () => 0;
 /** Draws the highest number there is, always. */
 export const HIGHEST: Random = () => 0xffff_ffff;
 
+/** Draws 1, 2, 3 ... */
+export function counter(): Random {
+  let drawn = 0;
+  return () => ++drawn;
+}
+
 /** A client pool that has begun to dial. */
 export async function startedClient(
   options?: Partial<ClientPoolOptions>,
@@ -248,6 +290,13 @@ export class ServerRig {
     return slot ? this.fill(slot, renewable) : null;
   }
 
+  /** Lets a client in that there is room for: one of protocol 2 unless said. */
+  admit(renewable = true): StubLink {
+    const link = this.connect(renewable);
+    if (!link) throw new Error('there is no slot');
+    return link;
+  }
+
   /** The connection of a slot has come about. */
   fill(slot: Slot<StubLink>, renewable = false): StubLink {
     const link = new StubLink(slot.id, renewable);
@@ -255,6 +304,16 @@ export class ServerRig {
     slot.fill(link);
     return link;
   }
+}
+
+/** A server pool that listens, with room for 3. */
+export async function startedServer(
+  options: ServerPoolSettings = {},
+  random = counter(),
+): Promise<ServerRig> {
+  const rig = new ServerRig(new FakeClock(), { maxCapacity: 3, ...options }, random);
+  await rig.pool.start();
+  return rig;
 }
 
 /** Fresh IDs, none of them the control ID. */

@@ -51,6 +51,9 @@ async function isTaken(pool: Pool<StubLink>, id: string): Promise<boolean> {
   );
 }
 
+const isUsed = (link: StubLink): boolean => link.isUsed;
+const isGivenBack = (link: StubLink): boolean => link.isGivenBack;
+
 function closings(counts: Partial<Record<CloseReason, number>>): Record<CloseReason, number> {
   return { ...noClosings(), ...counts };
 }
@@ -307,16 +310,8 @@ describe('a client that gives a connection back', () => {
           const freshId = idSource();
           for (const [deed, at] of steps) {
             if (deed === 'take') pool.incomingGet(0).catch(() => undefined);
-            if (deed === 'return')
-              some(
-                at,
-                links.filter(({ isUsed }) => isUsed),
-              )?.comeBack();
-            if (deed === 'name')
-              some(
-                at,
-                links.filter(({ isGivenBack }) => isGivenBack),
-              )?.rename(freshId());
+            if (deed === 'return') some(at, links.filter(isUsed))?.comeBack();
+            if (deed === 'name') some(at, links.filter(isGivenBack))?.rename(freshId());
             if (deed === 'arrive') rig.arriveAll(freshId, true);
             if (deed === 'pause') clock.advance(50 + at * 10);
             const { active, connecting } = pool.stats();

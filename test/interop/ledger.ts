@@ -68,12 +68,15 @@ export class Ledger {
   /** What arrived, killed streams aside. */
   bytes = 0;
   killed = 0;
+  /** The versions of the protocol that were spoken, as far as either end tells. */
+  readonly spoken = new Set<1 | 2>();
   /** Every stream that did not end as it must, in words. */
   readonly wrong: string[] = [];
 
   /** Takes one connection at both ends, moves a flow through it both ways and checks how both ends saw it. */
   async run(joint: Joint, taking: Taking, flow: Flow): Promise<void> {
     const { atServer, atClient } = await takeBoth(joint, taking);
+    for (const { protocol } of [atServer, atClient]) if (protocol) this.spoken.add(protocol);
     const { toServer, toClient, chunk, closer } = flow;
     const early = { bytes: joint.early, seed: parseInt(atServer.id, 16) };
     const giveUp = setTimeout(() => {

@@ -6,7 +6,7 @@ import { createCertificate } from '../support/certificates.js';
 import { GoPeer, UnsupportedError } from './driver.js';
 import { drawFlows, type Flow, type Joint, Ledger, randomOf, type Taking } from './ledger.js';
 import { OwnPeer } from './own-peer.js';
-import type { Peer, PeerPool } from './peer.js';
+import type { Peer, PeerPool, PeerServerOptions } from './peer.js';
 import { describeWithPeer } from './with-peer.js';
 
 /** How many connections are in use at once. */
@@ -39,8 +39,15 @@ const CELLS = PAIRS.flatMap(([client, server]) => WIRES.map((wire) => ({ client,
 
 type Cell = (typeof CELLS)[number];
 
+/** How many connections two clients of one server use at once, and a client whose server is replaced. */
+const MIXED = 100;
+
+/** As the program that has this project behind it calls itself: INTEROP_PEER may be that. */
+const OUR_NAME = 'nestjs-npws';
+
 interface Row extends Record<string, unknown> {
   cell: string;
+  protocol: string;
   connections: number;
   MiB: number;
   killed: number;
@@ -87,26 +94,30 @@ describeWithPeer(
       process.stderr.write(`\nTheirs is ${theirName}; INTEROP_SEED=${SEED}\n${lines.join('\n')}\n\n`);
     });
 
+    /** What a server needs to speak over this. */
+    const filesOf = (wire: Wire): { cert?: string; key?: string } =>
+      ({
+        'plain ws': {},
+        'self-signed': { cert: pem('own-cert'), key: pem('own-key') },
+        'own CA': { cert: pem('cert'), key: pem('key') },
+      })[wire];
+
+    const tlsOf = (wire: Wire): '0' | '1' | '2' =>
+      (({ 'plain ws': '0', 'self-signed': '1', 'own CA': '2' }) as const)[wire];
+
     async function open(
       serverPeer: Peer,
       clientPeer: Peer,
       wire: Wire,
-      early = 0,
-      cork = false,
+      options: Partial<PeerServerOptions> = {},
     ): Promise<Joint> {
-      const files = {
-        'plain ws': {},
-        'self-signed': { cert: pem('own-cert'), key: pem('own-key') },
-        'own CA': { cert: pem('cert'), key: pem('key') },
-      }[wire];
-      const tls = ({ 'plain ws': '0', 'self-signed': '1', 'own CA': '2' } as const)[wire];
-      const server = await serverPeer.server({ capacity: 2 * CAPACITY, ...files, early, cork });
+      const server = await serverPeer.server({ capacity: 2 * CAPACITY, ...filesOf(wire), ...options });
       const client = await clientPeer.client({
         address: `127.0.0.1:${server.port}`,
-        tls,
+        tls: tlsOf(wire),
         capacity: CAPACITY,
       });
-      return { server, client, early };
+      return { server, client, early: options.early ?? 0 };
     }
 
     async function shut({ server, client }: Joint): Promise<void> {
@@ -150,7 +161,7 @@ describeWithPeer(
       for (const cork of behindId > 0 ? [false, true] : []) {
         const part = flows.splice(0, behindId);
         try {
-          const eager = await open(server, client, cell.wire, EARLY, cork);
+          const eager = await open(server, client, cell.wire, { early: EARLY, cork });
           await runAll(ledger, eager, 'server first', part);
           await shut(eager);
         } catch (error) {
@@ -213,10 +224,12 @@ describeWithPeer(
         theirName = `${name} on ${library}`;
         const count = cell.wire === 'self-signed' ? 1_000 : 100;
         const notRun = await whole(cell, ledger, count, theirs, ours);
+        const spoken = [...ledger.spoken];
         await kill(cell, 'server', ledger);
         await kill(cell, 'client', ledger);
         rows.push({
           cell: `${cell.client} -> ${cell.server}, ${cell.wire}`,
+          protocol: spoken.join(),
           connections: ledger.connections,
           MiB: Math.round(ledger.bytes / 2 ** 20),
           killed: ledger.killed,
@@ -225,10 +238,57 @@ describeWithPeer(
           'not run': notRun || '-',
         });
         expect(ledger.wrong).toEqual([]);
+        // Ours offer protocol 2, and take it up with whoever knows it.
+        const isOfOurs = cell.client === cell.server || name === OUR_NAME;
+        expect(spoken).toEqual([isOfOurs ? 2 : 1]);
         expect(ledger.killed).toBe(2 * KILLED.connections);
         if (notRun === '') expect(ledger.connections).toBe(count);
       },
       120_000,
     );
+
+    /** The version that ours speak with theirs. */
+    const withTheirs = async (theirs: GoPeer): Promise<1 | 2> =>
+      (await theirs.hello()).name === OUR_NAME ? 2 : 1;
+
+    it.each<Wire>(['plain ws', 'self-signed'])(
+      'a client of theirs and one of ours use one server of ours at once, each by its own protocol, over %s',
+      async (wire) => {
+        await using theirs = await GoPeer.start({ ca: pem('ca') });
+        await using ours = new OwnPeer({ ca: pem('ca') });
+        const { server, client: ourClient } = await open(ours, ours, wire, { capacity: 4 * CAPACITY });
+        const theirClient = await theirs.client({ address: `127.0.0.1:${server.port}`, tls: tlsOf(wire), capacity: CAPACITY });
+        const [forOurs, forTheirs] = [new Ledger(), new Ledger()];
+        // Who takes any must know whose it is.
+        await Promise.all([
+          runAll(forOurs, { server, client: ourClient, early: 0 }, 'client first', drawFlows(MIXED, randomOf(SEED))),
+          runAll(forTheirs, { server, client: theirClient, early: 0 }, 'client first', drawFlows(MIXED, randomOf(SEED + 1))),
+        ]);
+        expect([...forOurs.wrong, ...forTheirs.wrong]).toEqual([]);
+        expect([forOurs.connections, forTheirs.connections]).toEqual([MIXED, MIXED]);
+        expect([[...forOurs.spoken], [...forTheirs.spoken]]).toEqual([[2], [await withTheirs(theirs)]]);
+        await theirClient.close();
+      },
+      120_000,
+    ); // prettier-ignore
+
+    it('a client of ours goes from a server of theirs to one of ours in its place, and so to protocol 2', async () => {
+      await using theirs = await GoPeer.start({ ca: pem('ca') });
+      await using ours = new OwnPeer({ ca: pem('ca') });
+      const before = await open(theirs, ours, 'own CA');
+      const ledger = new Ledger();
+      await runAll(ledger, before, 'server first', drawFlows(MIXED, randomOf(SEED)));
+      expect([...ledger.spoken]).toEqual([await withTheirs(theirs)]);
+      await before.server.close();
+      const server = await ours.server({
+        capacity: 2 * CAPACITY,
+        port: before.server.port,
+        ...filesOf('own CA'),
+      });
+      ledger.spoken.clear();
+      await runAll(ledger, { ...before, server }, 'server first', drawFlows(MIXED, randomOf(SEED)));
+      expect([...ledger.spoken]).toEqual([2]);
+      expect([ledger.wrong, ledger.connections]).toEqual([[], 2 * MIXED]);
+    }, 120_000);
   },
 );

@@ -143,15 +143,21 @@ export class OwnConnection implements PeerConnection {
     return this.connection.id;
   }
 
+  get protocol(): 1 | 2 {
+    return this.connection.protocol;
+  }
+
   async exchange({ send, seed, chunk, receive, close }: Exchange): Promise<Exchanged> {
     const answer: { sent: number; sendError?: string } = { sent: send };
     const written = this.write(send, seed, chunk).catch((error: unknown) => {
       answer.sendError = String(error);
       answer.sent = this.connection.bytesWritten;
     });
-    const received = await this.read(close ? receive : undefined);
+    let received = await this.read(close ? receive : undefined);
     await written;
-    if (close) await this.end();
+    // Under protocol 2, who has read the end has to end too.
+    await this.end();
+    if (!close) received = this.#soFar();
     return { ...answer, ...received };
   }
 
@@ -182,8 +188,8 @@ export class OwnConnection implements PeerConnection {
         await this.#more();
       }
     }
-    if (left === Infinity) await this.#closed;
-    return { bytes: this.#received, sha256: this.#hash.copy().digest('hex'), ended: this.#ended };
+    if (left === Infinity && this.#ended !== 'eof') await this.#closed;
+    return this.#soFar();
   }
 
   async end(): Promise<void> {
@@ -195,6 +201,10 @@ export class OwnConnection implements PeerConnection {
   cut(): Promise<void> {
     this.connection.destroy();
     return Promise.resolve();
+  }
+
+  #soFar(): Received {
+    return { bytes: this.#received, sha256: this.#hash.copy().digest('hex'), ended: this.#ended };
   }
 
   async #more(): Promise<void> {

@@ -49,6 +49,8 @@ export interface PeerPool {
 /** A connection taken from a peer's pool. */
 export interface PeerConnection {
   readonly id: string;
+  /** The version of the protocol, if the peer knows of more than one. */
+  readonly protocol?: 1 | 2;
   /** Sends and receives at once. Who closes does so as soon as all that was promised is there; the other reads on to the end. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Sends `seededBytes` in messages of at most `chunk` bytes. Rejects when the connection breaks. */

@@ -90,8 +90,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an arriving link is stored although somebody waits for it',
     file: 'lib/core/custody.ts',
-    find: '    if (waiter) {\n',
-    replace: '    if (waiter && this.used > 1) {\n',
+    find: 'if (waiter) waiter.succeed(',
+    replace: 'if (waiter && this.used > 1) waiter.succeed(',
     killedBy: [MODEL],
   },
   {

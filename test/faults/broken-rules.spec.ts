@@ -193,6 +193,29 @@ describe.each(ROLES)('a %s that breaks the rules of protocol 2', (_role, join) =
   });
 });
 
+describe('a server that breaks the rules of protocol 2', () => {
+  it.each<[string, Message]>([
+    ['a second empty message', END],
+    ['a new name', 'name'],
+  ])(
+    'by %s before its client has given the link back hears 1002, and the use nothing',
+    async (_, message) => {
+      await using ends = await withServer();
+      const connection = await ends.pool.outgoingGet(ends.id);
+      connection.end();
+      expect((await ends.peer.frame()).payload).toEqual(EMPTY);
+      // Nobody has read to the end yet.
+      send(ends, ['data', END, message]);
+      await expectViolation(ends, 1002);
+      expect(await outcomeOf(connection)).toMatchObject({
+        bytes: Buffer.from('data'),
+        ended: true,
+        error: null,
+      });
+    },
+  );
+});
+
 describe('a client that breaks the rules of protocol 2', () => {
   const LATE: [string, number, Message[]][] = [
     ['a third empty message', 1002, ['data', END, END, END]],

@@ -189,7 +189,7 @@ describe('what NPWS gets wrong is right here', () => {
   });
 
   it('defect 12: close lets streams in use end cleanly', async () => {
-    await using pair = await createPair();
+    await using pair = await createPair({ server: { drainTimeout: 5_000 } });
     const { atServer, atClient } = await takeBoth(pair);
     const sent = bytesOf(2 << 20);
     const outcome = outcomeOf(atClient);

@@ -22,11 +22,15 @@ interface PairOptions {
   tls?: boolean;
 }
 
+/** How long the end of a test waits for connections that it has left open, in milliseconds. */
+const DRAIN = 300;
+
 /** Starts both and waits until the client has filled its pool. */
 export async function createPair({ server = {}, client = {}, tls = false }: PairOptions = {}): Promise<Pair> {
   const serverPool = createServerPool({
     listen: { host: '127.0.0.1', port: 0 },
     maxCapacity: 100,
+    drainTimeout: DRAIN,
     ...(tls ? { tls: await createCertificate() } : {}),
     ...server,
   });
@@ -38,6 +42,7 @@ export async function createPair({ server = {}, client = {}, tls = false }: Pair
     maxCapacity: 8,
     minInterval: 50,
     maxInterval: 500,
+    drainTimeout: DRAIN,
     ...client,
   });
   clientPool.on('warning', () => undefined); // known: the certificate is made for this test

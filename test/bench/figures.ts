@@ -10,6 +10,8 @@ import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
 import { memoryInUse } from '../support/memory.js';
 import { createPair, takeBoth, until } from '../support/pair.js';
+import { churn } from './churn.js';
+import { ms, quantile, report, spread } from './report.js';
 import { receive, send, type Work } from './stream-work.js';
 
 // npm run bench [-- take handShakes ...]: the figures that matter, on loopback and real sockets. Compare ratios, not
@@ -17,19 +19,6 @@ import { receive, send, type Work } from './stream-work.js';
 
 const RUNS = 5;
 const MEBIBYTE = 2 ** 20;
-
-function report(what: string, figure: string): void {
-  console.log(`  ${what.padEnd(58)} ${figure}`);
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-}
-
-function ms(value: number): string {
-  return value < 1 ? `${(value * 1000).toFixed(0)} µs` : `${value.toFixed(1)} ms`;
-}
 
 /** From the moment that an ID lands to the return of the `outgoingGet` that waits for it. */
 async function handOver(): Promise<void> {
@@ -280,9 +269,11 @@ async function throughput(): Promise<void> {
       for (const isPooled of order) rates.set(isPooled, await rate(direction, isPooled));
       ratios.push((rates.get(true) ?? NaN) / (rates.get(false) ?? NaN));
     }
-    const [low, median, high] = [0, 0.5, 1].map((share) => quantile(ratios, share).toFixed(2));
     const way = direction === 'up' ? 'client to server' : 'server to client';
-    report(`64 KiB writes over TLS, ${way}, of raw TLS`, `${median} (${low} to ${high})`);
+    report(
+      `64 KiB writes over TLS, ${way}, of raw TLS`,
+      spread(ratios, (ratio) => ratio.toFixed(2)),
+    );
   }
   peer.kill();
 }
@@ -324,7 +315,7 @@ async function rawRun(
 }
 
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}\n`);
-const measures = { take, handShakes, handOver, refill, idle, memory, closing, flood, throughput };
+const measures = { take, handShakes, handOver, refill, idle, memory, closing, flood, throughput, churn };
 const only = process.argv.slice(2);
 for (const [name, measure] of Object.entries(measures)) {
   if (only.length === 0 || only.includes(name)) await measure();

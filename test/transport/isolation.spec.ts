@@ -155,9 +155,18 @@ describe('unread bytes of a use that is over', () => {
 
   it('keep the link from nothing, however many they are', async () => {
     await using pair = await createPair(ONE_LINK);
-    // More than a reader is given unasked, and its end in the same segment.
+    const old = await takeBoth(pair);
     const sent = bytesOf(66_000, 9);
-    const old = await endUnread(pair, sent);
+    const received = async (count: number): Promise<void> => {
+      while (old.atServer.bytesRead < count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    old.atClient.resume().write(sent.subarray(0, 40_000));
+    await received(40_000);
+    // What fills the reader's buffer and the end come in one segment, and what gives the link back later.
+    old.atClient.end(sent.subarray(40_000));
+    await received(66_000);
+    old.atServer.end();
+    await until(pair.server, () => pair.server.stats().reused === 1);
     await exchange(await takeNext(pair, old));
     expect(digestOf(await buffer(old.atServer))).toBe(digestOf(sent));
   });
@@ -214,6 +223,21 @@ describe('a link that breaks', () => {
       ({ bytes, ended, error }) => [digestOf(bytes), ended, error],
     );
     expect(outcomes).toEqual(sent.map((bytes) => [digestOf(bytes), true, null]));
+    // A link that is gone is given back to nobody.
+    expect(pools.client.stats()).toMatchObject({ used: 0, connecting: 0, errors: 0 });
+  });
+
+  it('has not written an end that is said too late', async () => {
+    const network = new MemoryNetwork();
+    await using pools = await createMemoryPools({ ...ONE_LINK, network });
+    const { atServer } = await takeBoth(pools);
+    const failed = once(atServer, 'error');
+    let isFinished = false;
+    atServer.once('finish', () => (isFinished = true));
+    network.cut();
+    atServer.end();
+    expect(await failed).toMatchObject([{ code: 'ERR_NPWS_TRUNCATED' }]);
+    expect(isFinished).toBe(false);
   });
 
   it('is an error of the use that it serves, not of the one before', async () => {

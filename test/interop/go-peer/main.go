@@ -23,6 +23,7 @@ type request struct {
 	ConnectionID string `json:"connectionId"`
 	Timeout      int    `json:"timeout"` // milliseconds
 	Times        int    `json:"times"`
+	Loops        int    `json:"loops"`
 
 	Address  string `json:"address"`
 	TLS      string `json:"tls"`
@@ -92,7 +93,7 @@ func (p *peer) do(q request) (answer, error) {
 		return p.open(q)
 	case "getsAtStart":
 		return getsAtStart(q)
-	case "incomingGet", "outgoingGet", "stats", "untilActive", "flush", "close":
+	case "incomingGet", "outgoingGet", "stats", "untilActive", "churn", "tally", "flush", "close":
 		return p.doPool(q)
 	case "exchange", "write", "read", "end", "cut":
 		return p.doConnection(q)
@@ -130,6 +131,10 @@ func (p *peer) doPool(q request) (answer, error) {
 		return p.hold(pool.take(q.ConnectionID, q.timeout()))
 	case "untilActive":
 		return answer{"active": pool.untilActive(q.AtLeast, q.AtMost, q.timeout())}, nil
+	case "churn":
+		return answer{}, pool.startChurn(q)
+	case "tally":
+		return pool.tally()
 	case "flush":
 		pool.flush()
 	case "close":

@@ -23,6 +23,7 @@ type pool struct {
 	order   []string      // the IDs of idle, oldest first
 	pending int           // slots of those whose hand-shake is under way
 	changed chan struct{} // closed and replaced at each change
+	churn   *churn        // nil unless a benchmark runs on it
 }
 
 func newPool(capacity int) *pool {

@@ -5,15 +5,25 @@ export type ModelEnd =
   /** Nothing wrong so far; more may come. */
   | { readonly kind: 'open' }
   /** A close frame; 1005 when it is empty. */
-  | { readonly kind: 'closed'; readonly code: number }
+  | { readonly kind: 'closed'; readonly code: number; readonly reason: string }
   /** A rule is broken, and this code should be the answer. */
   | { readonly kind: 'broken'; readonly code: number };
 
+/** A whole binary message. */
+export interface Message {
+  readonly payload: Buffer;
+  /** Where its last byte stands, plus one. */
+  readonly until: number;
+}
+
 export interface Decoded {
-  /** The payloads of all whole binary messages, put together. */
+  readonly messages: readonly Message[];
+  /** The payloads of all messages, put together. */
   readonly data: Buffer;
   readonly pings: number;
   readonly end: ModelEnd;
+  /** How many bytes it takes to tell that end, unless it is open. */
+  readonly until: number;
 }
 
 interface Rules {
@@ -29,11 +39,14 @@ const broken = (code: number): ModelEnd => ({ kind: 'broken', code });
  * without a look at how the library does it: the fuzz compares the two.
  */
 export function decode(bytes: Buffer, { masked, maxPayload }: Rules): Decoded {
-  const data: Buffer[] = [];
+  const messages: Message[] = [];
   let pings = 0;
   let message: { isText: boolean; parts: Buffer[]; length: number } | null = null;
   let at = 0;
-  const done = (end: ModelEnd): Decoded => ({ data: Buffer.concat(data), pings, end });
+  const done = (end: ModelEnd): Decoded => {
+    const data = Buffer.concat(messages.map(({ payload }) => payload));
+    return { messages, data, pings, end, until: at };
+  };
   for (;;) {
     if (bytes.length - at < 2) return done({ kind: 'open' });
     const first = bytes.readUInt8(at);
@@ -42,11 +55,11 @@ export function decode(bytes: Buffer, { masked, maxPayload }: Rules): Decoded {
     const isFinal = first >= 128;
     const isControl = opcode >= 8;
     const short = second & 127;
+    at += 2;
     if ((first & 0x70) !== 0 || ![0, 1, 2, 8, 9, 10].includes(opcode)) return done(broken(1002));
     if (isControl ? !isFinal || short > 125 || (opcode === 8 && short === 1) : (opcode === 0) !== (message !== null))
       return done(broken(1002)); // prettier-ignore
     if (second >= 128 !== masked) return done(broken(1002));
-    at += 2;
     let length = short;
     if (short === 126) {
       if (bytes.length - at < 2) return done({ kind: 'open' });
@@ -55,9 +68,9 @@ export function decode(bytes: Buffer, { masked, maxPayload }: Rules): Decoded {
     } else if (short === 127) {
       if (bytes.length - at < 8) return done({ kind: 'open' });
       const long = bytes.readBigUInt64BE(at);
+      at += 8;
       if (long > BigInt(maxPayload)) return done(broken(1009));
       length = Number(long);
-      at += 8;
     }
     if (!isControl) {
       message ??= { isText: opcode === 1, parts: [], length: 0 };
@@ -78,16 +91,17 @@ export function decode(bytes: Buffer, { masked, maxPayload }: Rules): Decoded {
     if (!isFinal) continue;
     const whole = Buffer.concat(message.parts);
     if (message.isText) return done(broken(isUtf8(whole) ? 1003 : 1007));
-    data.push(whole);
+    messages.push({ payload: whole, until: at });
     message = null;
   }
 }
 
 function endOf(payload: Buffer): ModelEnd {
-  if (payload.length === 0) return { kind: 'closed', code: 1005 };
+  if (payload.length === 0) return { kind: 'closed', code: 1005, reason: '' };
   const code = payload.readUInt16BE(0);
   const isKnown =
     (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code < 5000);
   if (!isKnown) return broken(1002); // prettier-ignore
-  return isUtf8(payload.subarray(2)) ? { kind: 'closed', code } : broken(1007);
+  const reason = payload.subarray(2);
+  return isUtf8(reason) ? { kind: 'closed', code, reason: reason.toString() } : broken(1007);
 }

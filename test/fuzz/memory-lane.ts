@@ -1,22 +1,27 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
 import type { ClientPool, PoolConnection, ServerPool } from 'nestjs-npws';
-import { resolveOptions } from '../../lib/core/options.js';
-import { buildClientPool, buildServerPool } from '../../lib/create-pools.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
-import { bytesOf } from '../support/raw-bytes.js';
 import { acceptOf } from '../support/raw-peer.js';
-import { MemorySocket } from './memory-socket.js';
-import { ACCEPT, healthyScript, MAX_PAYLOAD, type Role, type Script, segmentsOf } from './script.js';
-import { blankSeen, follow, judge, type Seen } from './verdict.js';
+import { Application } from './application.js';
+import type { Depth } from './depth.js';
+import { ACCEPT } from './heads.js';
+import type { LinkModel } from './link-model.js';
+import type { MemorySocket } from './memory-socket.js';
+import { MAX_PAYLOAD, MAX_USES, type Script, segmentsOf, type Side } from './script.js';
+import { healthyScript } from './script-of.js';
+import { blankSeen, type Seen } from './seen.js';
+import { judge } from './verdict.js';
 
-const SHARED = {
-  protocol: 1,
-  maxCapacity: 1,
+/** What pools in memory share. A link does not outlive the time that is given to what is left of a script. */
+export const SHARED = {
   maxPayload: MAX_PAYLOAD,
+  maxUses: MAX_USES,
+  maxLifetime: 30_000,
   claimTimeout: 2_000,
   drainTimeout: 0,
 } as const;
+
+/** Longer than anything waits that an application does not hold, in milliseconds. */
+const WAIT = 6_000;
 
 /** One turn of the event loop: all that follows from what was fed has happened. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -25,9 +30,14 @@ export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(r
 export abstract class MemoryLane {
   protected readonly clock = new FakeClock();
   protected abstract readonly pool: ClientPool<PoolConnection> | ServerPool<PoolConnection>;
-  abstract readonly role: Role;
   /** The script under way, for who has to tell of a crash. */
   current: Script | null = null;
+
+  constructor(
+    readonly side: Side,
+    /** Where it is noted how far scripts get. */
+    private readonly depth: Depth,
+  ) {}
 
   abstract start(): Promise<void>;
 
@@ -36,7 +46,7 @@ export abstract class MemoryLane {
 
   /** Rejects unless a peer that behaves gets in and is understood to the last byte. */
   async checkHealth(): Promise<void> {
-    const problems = await this.play(healthyScript(this.role));
+    const problems = await this.play(healthyScript(this.side));
     if (problems.length > 0) throw new Error(problems.join(', '));
   }
 
@@ -51,61 +61,92 @@ export abstract class MemoryLane {
     this.current = script;
     const socket = await this.next();
     const seen = blankSeen(answered(script.bytes, socket.output));
-    const onConnect = ({ id, peer }: { id: string; peer: string }): void => {
+    const application = new Application(this.pool, script, seen);
+    const onNamed = ({ id, peer }: { id: string; peer: string }): void => {
       if (!peer.endsWith(`:${socket.remotePort}`)) return;
-      seen.id = id;
       if (script.isDeaf) socket.isDeaf = true;
-      if (script.takeAfter === -1) this.#take(script, seen, 0);
+      application.named(id);
     };
-    this.pool.on('connect', onConnect);
-    let fed = 0;
+    const before = this.pool.stats();
+    this.pool.on('connect', onNamed).on('reuse', onNamed);
     for (const [i, segment] of segmentsOf(seen.sent, script.cuts).entries()) {
+      seen.log.push({ what: 'fed', until: application.fed + segment.length });
       socket.feed(segment);
-      fed += segment.length;
-      await turn();
-      if (script.takeAfter === i && seen.id !== null) this.#take(script, seen, fed);
+      application.fed += segment.length;
+      await this.#settle(seen, application);
+      for (const act of application.actsBehind(i)) {
+        if (act.what === 'pause') continue;
+        if (act.what === 'wait' && seen.uses.length > 0) await this.#wait(seen);
+        else application.perform(act);
+        await this.#settle(seen, application);
+      }
     }
-    await turn();
-    if (script.ending === 'fin') socket.feedEnd();
-    if (script.ending === 'reset') socket.reset();
-    for (let i = 0; i < 3; i++) await turn();
-    seen.output = socket.output;
-    const isMute =
-      seen.connection !== null && seen.error === null && !seen.ended && script.ending !== 'silence';
-    // What is owed to a reader after that is told within the time that a close may take.
-    if (isMute) await this.#pass(1_000);
-    const problems = judge(script, seen, true);
-    this.pool.off('connect', onConnect);
-    problems.push(...(await this.#leaveNothing(script, socket, seen)));
+    await this.#end(script, socket, seen, application);
+    const { problems, model } = judge(script, seen, true);
+    this.pool.off('connect', onNamed).off('reuse', onNamed);
+    problems.push(...(await this.#leaveNothing(script, socket, seen, model)));
+    if (model?.isCertain) problems.push(...this.#miscounted(model, before));
+    if (model) this.depth.add(model);
     return problems;
   }
 
-  #take(script: Script, seen: Seen, fed: number): void {
-    this.pool.outgoingGet(seen.id ?? '', 0).then(
-      (connection) => {
-        follow(seen, connection);
-        seen.written = bytesOf(script.writes, script.index % 251);
-        if (script.writes > 0) connection.write(seen.written);
-      },
-      () => (seen.missedAt = fed),
-    );
+  async #settle(seen: Seen, application: Application): Promise<void> {
+    application.sip();
+    await turn();
+    seen.log.push({ what: 'settled' });
+  }
+
+  async #wait(seen: Seen): Promise<void> {
+    seen.log.push({ what: 'wait' });
+    await this.#pass(WAIT);
+  }
+
+  async #end({ ending }: Script, socket: MemorySocket, seen: Seen, application: Application): Promise<void> {
+    await this.#settle(seen, application);
+    if (ending !== 'silence') seen.log.push({ what: 'cut' });
+    if (ending === 'fin') socket.feedEnd();
+    if (ending === 'reset') socket.reset();
+    application.readOn();
+    for (let i = 0; i < 3; i++) await turn();
+    seen.output = socket.output;
+    const isMute = seen.uses.some(({ connection, error, ended }) => connection && !error && !ended);
+    // What is owed to a reader after that is told within the time that a close may take.
+    if (isMute && ending !== 'silence') await this.#pass(1_000);
   }
 
   /** Nobody is interested any more: within the deadlines nothing may remain of it. */
-  async #leaveNothing(script: Script, socket: MemorySocket, seen: Seen): Promise<string[]> {
-    // A writer whose peer takes nothing has to give up by itself.
-    if (script.isDeaf) seen.connection?.destroy();
-    else seen.connection?.end().resume();
+  async #leaveNothing(script: Script, socket: MemorySocket, seen: Seen, model: LinkModel | null): Promise<string[]> {
+    const connections = seen.uses.flatMap(({ connection }) => connection ?? []);
+    for (const connection of connections) {
+      // Under protocol 2 the peer may take its time to end; a writer whose peer takes nothing has to give up by itself.
+      if (script.isDeaf || connection.protocol === 2) connection.destroy();
+      else connection.end().resume();
+    }
     this.pool.flush();
     await turn();
     for (const ms of [12_000, 31_000, 1_000]) await this.#pass(ms);
+    if (model && (model.isHeldByPeer || !model.isCertain)) socket.reset();
+    await turn();
     const { active, used, owed } = this.pool.stats();
     const problems: string[] = [];
     if (!socket.destroyed) problems.push('hangs: its socket is open after every deadline');
-    if (seen.connection && !seen.connection.closed) problems.push('hangs: its connection is open after every deadline');
+    if (connections.some(({ closed }) => !closed)) problems.push('hangs: its connection is open after every deadline');
     if (active + used + owed > 0) problems.push(`left behind: ${active} active, ${used} used, ${owed} owed`);
     return [...problems, ...this.leftBehind()];
   } // prettier-ignore
+
+  /** Whether the pool's own counts differ from what came of the script. */
+  #miscounted({ uses, end }: LinkModel, before: ReturnType<ServerPool<PoolConnection>['stats']>): string[] {
+    const { reused, closed } = this.pool.stats();
+    // Once the application has given up, a peer may break a rule or not.
+    const violations = end?.by === 'application' ? null : closed.violation - before.closed.violation;
+    const told = [reused - before.reused, violations].join();
+    const expected = [
+      Math.max(0, uses.length - 1),
+      violations === null ? null : Number(end?.by === 'rule' && uses.length > 0),
+    ].join();
+    return told === expected ? [] : [`counted reuses and broken rules: ${told} instead of ${expected}`];
+  }
 
   async #pass(ms: number): Promise<void> {
     this.clock.advance(ms);
@@ -115,78 +156,6 @@ export abstract class MemoryLane {
 
   protected leftBehind(): string[] {
     return [];
-  }
-}
-
-/** A server pool whose clients come out of memory. */
-export class ServerLane extends MemoryLane {
-  readonly role = 'server';
-  readonly #listener: Server = createServer();
-  protected override readonly pool: ServerPool<PoolConnection>;
-
-  constructor() {
-    super();
-    const { server } = resolveOptions({ server: { listener: this.#listener, ...SHARED } });
-    if (!server) throw new Error('no server options');
-    this.pool = buildServerPool('fuzz', server, { clock: this.clock });
-  } // prettier-ignore
-
-  override async start(): Promise<void> {
-    this.#listener.listen(0, '127.0.0.1');
-    await once(this.#listener, 'listening');
-    await this.pool.start();
-  }
-
-  protected override next(): Promise<MemorySocket> {
-    const socket = new MemorySocket();
-    this.#listener.emit('connection', socket);
-    return Promise.resolve(socket);
-  }
-
-  protected override leftBehind(): string[] {
-    const { pending } = this.clock;
-    return pending > 0 ? [`left behind: ${pending} timers`] : [];
-  }
-}
-
-/** A client pool whose server comes out of memory. */
-export class ClientLane extends MemoryLane {
-  readonly role = 'client';
-  #dials: MemorySocket[] = [];
-  protected override readonly pool: ClientPool<PoolConnection>;
-
-  constructor() {
-    super();
-    const { client } = resolveOptions({
-      client: { ...SHARED, address: 'memory:1', tlsMode: 'none', dialTimeout: 5_000, minInterval: 5_000, maxInterval: 5_000, maxBackoff: 5_000 },
-    });
-    if (!client) throw new Error('no client options');
-    this.pool = buildClientPool('fuzz', client, {
-      clock: this.clock,
-      connect: (_, connected) => {
-        const socket = new MemorySocket();
-        process.nextTick(connected);
-        this.#dials.push(socket);
-        return socket.asSocket();
-      },
-    });
-  } // prettier-ignore
-
-  override async start(): Promise<void> {
-    await this.pool.start();
-  }
-
-  /** Waits for the pool to dial, as long as its longest pause. */
-  protected override async next(): Promise<MemorySocket> {
-    for (let waited = 0; waited < 100; waited++) {
-      this.#dials = this.#dials.filter((socket) => !socket.destroyed);
-      const socket = this.#dials.shift();
-      if (socket?.output.includes('\r\n\r\n')) return socket;
-      if (socket) this.#dials.unshift(socket);
-      else this.clock.advance(500);
-      await turn();
-    }
-    throw new Error('the client pool dials no more');
   }
 }
 

@@ -1,6 +1,9 @@
-import { ClientLane, type MemoryLane, ServerLane } from './memory-lane.js';
+import { Depth } from './depth.js';
+import type { MemoryLane } from './memory-lane.js';
+import { ClientLane, ServerLane } from './memory-lanes.js';
 import { MemoryTrend, rateOf, type Report } from './report.js';
-import { type Role, scriptOf } from './script.js';
+import { nameOf, type Side } from './script.js';
+import { scriptOf } from './script-of.js';
 import type { Watchdog } from './watchdog.js';
 
 /** Pools side by side: one would mostly wait for the next turn of the event loop. */
@@ -9,16 +12,19 @@ const LANES = 8;
 /** How many times the memory is looked at. */
 const LOOKS = 12;
 
-/** Lanes of one role, ready to play. */
-export async function startLanes(role: Role): Promise<MemoryLane[]> {
-  const lanes = Array.from({ length: LANES }, () => (role === 'client' ? new ClientLane() : new ServerLane()));
+/** Lanes of one kind, ready to play. */
+export async function startLanes(side: Side, depth: Depth): Promise<MemoryLane[]> {
+  const Lane = side.role === 'client' ? ClientLane : ServerLane;
+  const lanes = Array.from({ length: LANES }, () => new Lane(side, depth));
   await Promise.all(lanes.map((lane) => lane.start()));
   return lanes;
-} // prettier-ignore
+}
 
-/** Plays `inputs` scripts in memory against pools of this role. */
-export async function fuzzInMemory(role: Role, seed: number, inputs: number, report: Report, watchdog: Watchdog): Promise<void> {
-  const lanes = await startLanes(role);
+/** Plays `inputs` scripts in memory against pools of this kind. */
+export async function fuzzInMemory(side: Side, seed: number, inputs: number, report: Report, watchdog: Watchdog): Promise<void> {
+  const depth = new Depth(side.role);
+  const lanes = await startLanes(side, depth);
+  const name = nameOf(side);
   const onCrash = (error: unknown): void => {
     report.crash(error, lanes.map(({ current }) => current));
   };
@@ -31,23 +37,24 @@ export async function fuzzInMemory(role: Role, seed: number, inputs: number, rep
     await Promise.all(
       lanes.map(async (lane) => {
         while (index < end && !report.isHopeless) {
-          const script = scriptOf(role, seed, index++);
+          const script = scriptOf(side, seed, index++);
           watchdog.at(script.index);
           const problems = await lane.play(script).catch((error: unknown) => [String(error)]);
-          if (problems.length > 0) report.failure(`in memory, ${role} input ${script.index}`, script, problems);
+          if (problems.length > 0) report.failure(`in memory, ${name} input ${script.index}`, script, problems);
         }
       }),
     );
     await trend.sample();
   }
-  console.log(`in memory, ${rateOf(role, inputs, since)}`);
+  console.log(`in memory, ${rateOf(name, inputs, since)}`);
   console.log(`  ${trend.toString()}`);
-  if (!trend.isFlat) report.failure(`in memory, ${role}`, null, ['memory grows']);
+  if (side.protocol === 2) console.log(`  depth: ${depth.toString()}`);
+  if (!trend.isFlat) report.failure(`in memory, ${name}`, null, ['memory grows']);
   // A pool that is broken may never close.
   for (const lane of report.failed + report.crashes > 0 ? [] : lanes) {
     lane.current = null;
     await lane.checkHealth().catch((error: unknown) => {
-      report.failure(`in memory, ${role}`, null, [`no healthy peer gets in afterwards: ${String(error)}`]);
+      report.failure(`in memory, ${name}`, null, [`no healthy peer gets in afterwards: ${String(error)}`]);
     });
     await lane.close();
   }

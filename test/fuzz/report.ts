@@ -1,5 +1,5 @@
 import { memoryInUse } from '../support/memory.js';
-import type { Role, Script } from './script.js';
+import { nameOf, type Script } from './script.js';
 
 /** The most that is shown in full. */
 const SHOWN = 5;
@@ -26,9 +26,12 @@ export class Report {
     if (this.failed++ >= SHOWN) return;
     console.error(`\nFAILED ${where}:\n  ${problems.join('\n  ')}`);
     if (!script) return;
-    const { role, index, bytes, cuts, ending, isDeaf, takeAfter, writes } = script;
-    console.error(`  again: npm run test:fuzz -- --seed ${this.seed} --only ${role}:${index}`);
-    console.error(`  peer: ${JSON.stringify({ cuts, ending, isDeaf, takeAfter, writes })}`);
+    const { index, bytes, cuts, ending, isDeaf } = script;
+    const acts = script.acts.map(
+      ({ after, use, what, size, reads }) => `${after}: ${what} ${use} ${size} ${reads}`,
+    );
+    console.error(`  again: npm run test:fuzz -- --seed ${this.seed} --only ${nameOf(script)}:${index}`);
+    console.error(`  peer: ${JSON.stringify({ cuts, ending, isDeaf, acts })}`);
     console.error(`  bytes: ${bytes.toString('hex').slice(0, 4_000)}`);
   }
 
@@ -64,7 +67,7 @@ export class MemoryTrend {
   }
 }
 
-export function rateOf(role: Role | 'both', count: number, since: number): string {
+export function rateOf(what: string, count: number, since: number): string {
   const seconds = (performance.now() - since) / 1_000;
-  return `${role}: ${count} executions in ${seconds.toFixed(1)} s, ${Math.round(count / seconds)} a second`;
+  return `${what}: ${count} executions in ${seconds.toFixed(1)} s, ${Math.round(count / seconds)} a second`;
 }

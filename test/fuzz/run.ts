@@ -1,12 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { Depth } from './depth.js';
 import { fuzzInMemory, startLanes } from './memory-run.js';
 import { Report } from './report.js';
-import { type Role, scriptOf } from './script.js';
+import { nameOf, type Side, SIDES } from './script.js';
+import { scriptOf } from './script-of.js';
 import { fuzzOnSockets } from './socket-run.js';
 import { Watchdog } from './watchdog.js';
 
-// Hostile peers, drawn from a seed: first in memory, then on sockets. `--only client:17` plays one input of a seed.
+// Hostile peers, drawn from a seed: first in memory, then on sockets. `--only client/2:17` plays one input of a seed.
 
 const { values } = parseArgs({
   options: {
@@ -23,9 +25,10 @@ console.log(`seed ${seed}`);
 if (values.only === undefined) {
   // Errors are made by the hundred thousand: their stacks would take most of the time.
   Error.stackTraceLimit = 0;
-  const each = Math.ceil(Number(values.inputs) / 2);
-  await fuzzInMemory('server', seed, each, report, watchdog);
-  await fuzzInMemory('client', seed, each, report, watchdog);
+  // A script of protocol 2 takes almost twice as long.
+  const shareOf = ({ protocol }: Side): number =>
+    Math.ceil(Number(values.inputs) * (protocol === 1 ? 0.3 : 0.2));
+  for (const side of SIDES) await fuzzInMemory(side, seed, shareOf(side), report, watchdog);
   await fuzzOnSockets(seed, Number(values.seconds), report);
 } else {
   await playOne(values.only);
@@ -35,9 +38,11 @@ console.log(`${report.crashes} crashes, ${report.failed} failures, seed ${seed}`
 if (report.crashes + report.failed > 0) process.exit(1);
 
 async function playOne(only: string): Promise<void> {
-  const [role, index] = only.split(':') as [Role, string];
-  const [lane] = await startLanes(role);
-  const script = scriptOf(role, seed, Number(index));
+  const [name, index] = only.split(':');
+  const side = SIDES.find((one) => nameOf(one) === name);
+  if (!side) throw new Error(`no pool is ${name ?? ''}: ${SIDES.map(nameOf).join(', ')}`);
+  const [lane] = await startLanes(side, new Depth(side.role));
+  const script = scriptOf(side, seed, Number(index));
   process.on('uncaughtException', (error) => {
     report.crash(error, [script]);
   });

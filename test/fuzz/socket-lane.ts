@@ -1,200 +1,158 @@
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import {
-  type ClientPool,
-  createClientPool,
-  createServerPool,
-  type PoolConnection,
-  type ServerPool,
-} from 'nestjs-npws';
-import { bytesOf } from '../support/raw-bytes.js';
+import type { ClientPool, PoolConnection, ServerPool } from 'nestjs-npws';
+import { Application } from './application.js';
+import type { Depth } from './depth.js';
 import { answered } from './memory-lane.js';
-import { healthyScript, MAX_PAYLOAD, type Role, type Script, segmentsOf } from './script.js';
-import { blankSeen, follow, judge, type Seen } from './verdict.js'; // prettier-ignore
+import { MAX_PAYLOAD, MAX_USES, type Act, type Script, segmentsOf, type Side } from './script.js';
+import { healthyScript } from './script-of.js';
+import { blankSeen, type Seen } from './seen.js';
+import type { SocketPeer } from './socket-peer.js';
+import { judge, type Verdict } from './verdict.js';
 
 /** How long anything may take to come out as it should, in milliseconds: far more than a loaded machine needs. */
-const DEADLINE = 10_000;
+export const DEADLINE = 10_000;
 
-/** Shared by all pools. The deadlines are short, as hostile peers sit them out. */
-const SHARED = {
-  protocol: 1,
-  maxCapacity: 2,
-  maxPayload: MAX_PAYLOAD,
-  claimTimeout: 500,
-  drainTimeout: 0,
-} as const;
+/** How long a peer waits for what may never come before it goes on, in milliseconds. */
+const PATIENCE = 50;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** What pools on sockets share. The deadlines are short, as hostile peers sit them out; under protocol 2 they do not. */
+export const sharedBy = ({ protocol }: Side) =>
+  ({
+    protocol,
+    maxPayload: MAX_PAYLOAD,
+    maxUses: MAX_USES,
+    claimTimeout: protocol === 1 ? 500 : 5_000,
+    drainTimeout: 0,
+  }) as const;
 
-/** The hostile end of a TCP connection. */
-class Peer {
-  readonly #parts: Buffer[] = [];
-  #wake: () => void = () => undefined;
-
-  constructor(readonly socket: Socket) {
-    socket.setNoDelay();
-    socket.on('error', () => undefined);
-    socket.on('data', (bytes: Buffer) => {
-      this.#parts.push(bytes);
-      this.#wake();
-    });
-    socket.on('close', () => {
-      this.#wake();
-    });
-  }
-
-  get output(): Buffer {
-    return Buffer.concat(this.#parts);
-  }
-
-  async head(): Promise<void> {
-    while (!this.output.includes('\r\n\r\n') && !this.socket.closed) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-  }
-}
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A real pool on real sockets and the real clock, played one script after the other. */
 export abstract class SocketLane {
   protected abstract readonly pool: ClientPool<PoolConnection> | ServerPool<PoolConnection>;
-  abstract readonly role: Role;
   current: Script | null = null;
 
+  constructor(
+    readonly side: Side,
+    /** Where it is noted how far scripts get. */
+    private readonly depth: Depth,
+  ) {}
+
   abstract start(): Promise<void>;
-  protected abstract next(): Promise<Peer>;
+  protected abstract next(): Promise<SocketPeer>;
   /** Whether this is the name that the pool gives to the peer. */
-  protected abstract isPeer(peer: Peer, name: string): boolean;
+  protected abstract isPeer(peer: SocketPeer, name: string): boolean;
   abstract close(): Promise<void>;
 
   checkHealth(): Promise<string[]> {
-    return this.play(healthyScript(this.role));
+    return this.play(healthyScript(this.side));
   }
 
   async play(script: Script): Promise<string[]> {
     this.current = script;
     const peer = await this.next();
-    const { socket } = peer;
-    const seen = blankSeen(answered(script.bytes, peer.output));
-    const onConnect = ({ id, peer: name }: { id: string; peer: string }): void => {
+    const bytes = answered(script.bytes, peer.output);
+    // What makes a peer wait for an answer is sent as well.
+    const seen = blankSeen(script.isPlay ? Buffer.alloc(0) : bytes);
+    const application = new Application(this.pool, script, seen);
+    const onNamed = ({ id, peer: name }: { id: string; peer: string }): void => {
       if (!this.isPeer(peer, name)) return;
-      seen.id = id;
-      if (script.isDeaf) socket.pause();
-      if (script.takeAfter !== null) this.#take(script, seen);
+      if (script.isDeaf) peer.socket.pause();
+      application.named(id);
     };
     let isLate = false;
     const onDialError = ({ message }: Error): void => {
-      isLate ||= seen.id === null && message.includes('timed out');
+      isLate ||= seen.uses.length === 0 && message.includes('timed out');
     };
-    this.pool.on('connect', onConnect).on('dialError', onDialError);
-    for (const segment of segmentsOf(seen.sent, script.cuts)) {
+    this.pool.on('connect', onNamed).on('reuse', onNamed).on('dialError', onDialError);
+    if (script.isPlay) await this.#takeTurns(script, bytes, peer, seen, application);
+    else await this.#send(script, bytes, peer);
+    if (script.ending !== 'silence') seen.log.push({ what: 'cut' });
+    if (script.ending === 'fin') peer.socket.end();
+    if (script.ending === 'reset') peer.reset();
+    application.readOn();
+    // A dial that had waited too long for its script tells nothing.
+    const { problems, model } = await this.#verdict(script, peer, seen, () => isLate);
+    this.pool.off('connect', onNamed).off('reuse', onNamed).off('dialError', onDialError);
+    if (model?.isCertain) this.depth.add(model);
+    return [...problems, ...(await this.#leaveNothing(peer, seen))];
+  }
+
+  async #send({ cuts }: Script, bytes: Buffer, { socket }: SocketPeer): Promise<void> {
+    for (const segment of segmentsOf(bytes, cuts)) {
       if (socket.writable) socket.write(segment);
       await pause(0);
     }
-    if (script.ending === 'fin') socket.end();
-    if (script.ending === 'reset') socket.resetAndDestroy();
-    let problems: string[] = [];
-    const settled = (): boolean => {
-      seen.output = peer.output;
-      // A dial that had waited too long for its script tells nothing.
-      problems = isLate ? [] : judge(script, seen, false);
-      return problems.length === 0;
+  }
+
+  /** The application acts only when what was sent before has had its effect. */
+  async #takeTurns(script: Script, bytes: Buffer, peer: SocketPeer, seen: Seen, application: Application): Promise<void> {
+    let isSure = !script.isDeaf && script.headLength !== null;
+    if (!isSure) seen.log.push({ what: 'doubt' });
+    const feed = (part: Buffer): void => {
+      if (peer.socket.writable) peer.socket.write(part);
+      seen.sent = Buffer.concat([seen.sent, part]);
+      seen.log.push({ what: 'fed', until: seen.sent.length });
     };
+    const settle = async (): Promise<void> => {
+      isSure &&= await peer.settle(this.side.role, feed, PATIENCE);
+      if (!isSure) await pause(0);
+      application.sip();
+      seen.log.push({ what: isSure ? 'settled' : 'doubt' });
+    };
+    for (const [i, segment] of segmentsOf(bytes, script.cuts).entries()) {
+      feed(segment);
+      await pause(0);
+      const acts = application.actsBehind(i);
+      if (acts.length > 0) await settle();
+      for (const act of acts) {
+        application.perform(act);
+        isSure &&= await hasHadEffect(act, seen);
+      }
+    }
+    await settle();
+  } // prettier-ignore
+
+  async #verdict(script: Script, peer: SocketPeer, seen: Seen, isLate: () => boolean): Promise<Verdict> {
     const since = performance.now();
-    while (!settled() && performance.now() - since < DEADLINE) await pause(1);
-    this.pool.off('connect', onConnect).off('dialError', onDialError);
-    return [...problems, ...(await this.#leaveNothing(socket, seen))];
+    for (;;) {
+      seen.output = peer.output;
+      const verdict = judge(script, seen, false);
+      if (isLate()) return { problems: [], model: null };
+      if (verdict.problems.length === 0 || performance.now() - since > DEADLINE) return verdict;
+      await pause(1);
+    }
   }
 
-  #take(script: Script, seen: Seen): void {
-    this.pool.outgoingGet(seen.id ?? '', 0).then(
-      (connection) => {
-        follow(seen, connection);
-        seen.written = bytesOf(script.writes, script.index % 251);
-        if (script.writes > 0) connection.write(seen.written);
-      },
-      () => (seen.missedAt = 0),
-    );
-  }
-
-  async #leaveNothing(socket: Socket, seen: Seen): Promise<string[]> {
-    seen.connection?.destroy();
+  async #leaveNothing({ socket }: SocketPeer, seen: Seen): Promise<string[]> {
+    const connections = seen.uses.flatMap(({ connection }) => connection ?? []);
+    for (const connection of connections) connection.destroy();
+    // What is owed to nobody would be kept for as long as `claimTimeout`.
+    const owed = this.side.protocol === 2 ? seen.uses.filter(({ isAskedFor }) => !isAskedFor) : [];
+    for (const { id } of owed) {
+      this.pool.outgoingGet(id, 0).then((connection) => connection.destroy(), () => undefined);
+    }
     socket.destroy();
     this.pool.flush();
     const since = performance.now();
     while (performance.now() - since < DEADLINE) {
       const { active, used, owed } = this.pool.stats();
-      if (active + used + owed === 0 && (seen.connection?.closed ?? true)) return [];
+      if (active + used + owed === 0 && connections.every(({ closed }) => closed)) return [];
       await pause(1);
     }
-    const { active, used, owed } = this.pool.stats();
-    return [`left behind after ${DEADLINE} ms: ${active} active, ${used} used, ${owed} owed`];
-  }
+    const left = this.pool.stats();
+    return [`left behind after ${DEADLINE} ms: ${left.active} active, ${left.used} used, ${left.owed} owed`];
+  } // prettier-ignore
 }
 
-export class ServerSocketLane extends SocketLane {
-  readonly role = 'server';
-  protected override readonly pool = createServerPool({ ...SHARED, listen: { host: '127.0.0.1', port: 0 }, handshakeTimeout: 500 });
-
-  override start(): Promise<void> {
-    return this.pool.start();
+/** Waits until what the application has done is sent. False when that can't be told. */
+async function hasHadEffect({ what, use }: Act, seen: Seen): Promise<boolean> {
+  await pause(0);
+  const connection = seen.uses[use]?.connection;
+  if (what !== 'end' || !connection) return true;
+  const since = performance.now();
+  while (performance.now() - since < PATIENCE) {
+    if (connection.writableFinished || connection.destroyed) return true;
+    await pause(1);
   }
-
-  protected override async next(): Promise<Peer> {
-    const socket = connect(this.pool.address()?.port ?? 0, '127.0.0.1');
-    await once(socket, 'connect');
-    return new Peer(socket);
-  }
-
-  protected override isPeer({ socket }: Peer, name: string): boolean {
-    return name.endsWith(`:${socket.localPort ?? 0}`);
-  }
-
-  override close(): Promise<void> {
-    return this.pool.close();
-  }
-} // prettier-ignore
-
-export class ClientSocketLane extends SocketLane {
-  readonly role = 'client';
-  readonly #dials: Peer[] = [];
-  readonly #server: Server = createServer((socket) => {
-    this.#dials.push(new Peer(socket));
-    this.#wake();
-  });
-  #wake: () => void = () => undefined;
-  #pool: ClientPool<PoolConnection> | undefined;
-
-  protected override get pool(): ClientPool<PoolConnection> {
-    if (!this.#pool) throw new Error('not started');
-    return this.#pool;
-  }
-
-  override async start(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    const { port } = this.#server.address() as { port: number };
-    this.#pool = createClientPool({ ...SHARED, maxCapacity: 1, address: `127.0.0.1:${port}`, tlsMode: 'none', dialTimeout: 2_000, minInterval: 1, maxInterval: 1, maxBackoff: 1 });
-    await this.#pool.start();
-  }
-
-  /** The next dial that still waits for an answer. */
-  protected override async next(): Promise<Peer> {
-    for (const since = performance.now(); performance.now() - since < DEADLINE; ) {
-      const peer = this.#dials.shift();
-      await peer?.head();
-      if (peer && !peer.socket.readableEnded && !peer.socket.closed) return peer;
-      if (!peer) await Promise.race([pause(1_000), new Promise<void>((resolve) => (this.#wake = resolve))]);
-    }
-    throw new Error('the client pool dials no more');
-  }
-
-  protected override isPeer(): boolean {
-    return true;
-  }
-
-  override async close(): Promise<void> {
-    await this.pool.close();
-    for (const { socket } of this.#dials) socket.destroy();
-    this.#server.close();
-  }
-} // prettier-ignore
+  return false;
+}

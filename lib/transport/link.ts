@@ -187,8 +187,9 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   }
 
   close(code: number, reason: string): void {
-    // With this the peer's application knows that nothing of its use was seen here.
-    if (this.#protocol === 2 && this.#use) this.#close(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
+    // With this the peer's application knows that nothing of its use was seen here. A name may be on its way.
+    if (this.#protocol === 2 && (this.#use ?? this.#readNaming))
+      this.#close(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
     else this.#close(code, reason, UNUSED_GRACE);
   }
 

@@ -43,7 +43,7 @@ export class Conversation {
   #uses(uses: number, isProper: boolean): Item[] {
     const items: Item[] = this.role === 'client' ? [this.#quill.frame(END)] : [];
     for (let use = 0; use < uses; use++) {
-      const isLast = !isProper && this.dice.percent(15);
+      const isLast = !isProper && this.dice.percent(20);
       items.push(...this.#name(isProper), ...(isLast ? this.#lastUse(use) : this.#use(use)));
       // To go on talking is one of the things that a peer may do then.
       if (isLast && this.dice.percent(70)) break;
@@ -82,8 +82,10 @@ export class Conversation {
     return dice.pick([
       () => [act('take'), quill.frame(closePayload(dice.pick([1000, 1001]), 'unused'), 8)],
       () => [begin(), act('wait'), act('take')],
+      () => [begin(), begin(), act('wait')],
       () => [act('take'), ...this.#data(), ...(dice.percent(40) ? [act('end')] : []), act('destroy')],
-      () => [...this.#use(use), ...(this.role === 'client' ? [act('wait')] : [begin(), quill.text()])],
+      () => [act('take'), ...(dice.percent(50) ? [begin()] : []), quill.text()],
+      () => [...this.#use(use), this.role === 'client' ? act('wait') : begin()],
     ])();
   }
 

@@ -64,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/core/waiters.ts',
     find: 'this.#named.get(id)?.oldest ?? (isForAnyone ? this.#line.oldest : null)',
     replace: '(isForAnyone ? this.#line.oldest : null) ?? this.#named.get(id)?.oldest',
-    killedBy: [MODEL],
+    killedBy: [MODEL, 'test/core/gets'],
   },
   {
     name: 'a settled waiter stays in line',
@@ -574,7 +574,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a close with 1000 is the end of a stream under protocol 2',
     file: 'lib/transport/link.ts',
     find: 'if (reason !== UNUSED || use.hasHeard) return this.#errorOf(code, reason, null);',
-    replace: 'if (reason !== UNUSED) return null;',
+    replace:
+      'if (reason !== UNUSED || use.hasHeard) {\n      use.receiveEnd(null);\n      return null;\n    }',
     killedBy: ['test/faults/broken-rules'],
   },
   {

@@ -5,10 +5,13 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Mutant, MUTANTS } from './mutants.js';
+import { type Mutant, MUTANTS as ALL } from './mutants.js';
 
 // Plants one bug after the other in a copy of the project. A bug that no test finds, or that can't be planted, fails.
+// With an argument (npm run test:mutants -- 'given back'): only the bugs whose name or file matches it.
 
+const only = new RegExp(process.argv[2] ?? '');
+const MUTANTS = ALL.filter(({ name, file }) => only.test(`${name} ${file}`));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = ['lib', 'test', 'sample', 'README.md', 'jest.config.ts', 'package.json', 'tsconfig.json'];
 

@@ -144,6 +144,24 @@ describe('destroy()', () => {
     expect(joined.pair.server.stats()).toMatchObject({ reused: 0, closed: { broken: 1 } });
   });
 
+  it('in `finish` loses nothing of what was written although the peer is writing, and nobody reads that', async () => {
+    await using joined = await createJoined();
+    const { atServer, atClient } = joined;
+    const sent = bytesOf(8 << 20);
+    atClient.write(bytesOf(8 << 20, 2));
+    // By now the buffers in between are full.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const ended = new Promise((resolve) => atClient.once('end', resolve));
+    const parts: Buffer[] = [];
+    atServer.end(sent).once('finish', () => atServer.destroy());
+    for await (const part of atClient.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      parts.push(part);
+      if (parts.length % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await ended;
+    expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));
+  });
+
   it('right behind `end()` cuts: the peer sees an error, never a clean end', async () => {
     await using joined = await createJoined();
     const sent = bytesOf(8 << 20);

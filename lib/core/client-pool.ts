@@ -24,6 +24,9 @@ export type Dial<C> = (events: DialEvents<C>) => Cancel;
 /** How long a client without any live connection may be without a fresh dial, in milliseconds, until its health is down. */
 const STALE_DIAL = 5_000;
 
+/** How often links that can come back from their use are replaced by dials while enough are idle, in milliseconds. */
+const PATIENCE = 1_000;
+
 /**
  * The client's side: keeps `capacity` connections idle by dialling, round after round, and follows demand by NPWS's
  * rules. Three things are better: dials wait for nobody, hunger ends the pause between rounds, failures slow it down.
@@ -47,6 +50,8 @@ export class ClientPool<C> extends Pool<C> {
   /** How many were idle when the server last said that it is full. */
   #idleWhenFull: number | undefined;
   #lastRound: number | undefined;
+  /** When links in use were last replaced by dials. */
+  #lastReplaced = -Infinity;
   #nextRound: { at: number; cancel: Cancel } | undefined;
 
   /** @internal */
@@ -234,8 +239,22 @@ export class ClientPool<C> extends Pool<C> {
 
   #refill(): void {
     if (this.state !== 'running') return;
-    this.#planned = this.#need();
+    this.#planned = this.#need() - this.#comingBack();
     this.#pump();
+  }
+
+  /**
+   * How many links in use need no dial in their place: most come back soon, and a dial would take their room. All are
+   * replaced when few are idle, and once in a while, as what is held for long does not come back.
+   */
+  #comingBack(): number {
+    const now = this.clock.now();
+    if (this.#isHungry() || now - this.#lastReplaced >= PATIENCE) {
+      this.#lastReplaced = now;
+      return 0;
+    }
+    // One that the server has begun to use is in use, too.
+    return this.custody.renewable + this.store.allOwed().filter(({ renewable }) => renewable).length;
   }
 
   /** Starts planned dials as far as there is room: one probe at a time while the server is down. */

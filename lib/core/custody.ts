@@ -23,6 +23,7 @@ export interface CustodyListener<C> {
  */
 export class Custody<C> implements LinkKeeper<Link<C>> {
   readonly #used = new Set<Link<C>>();
+  #renewable = 0;
   readonly #nameless = new Set<Link<C>>();
   readonly #parting = new Map<Link<C>, CloseReason>();
   /** What stops the time that a link has to be claimed, or to be named. */
@@ -44,6 +45,11 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   /** Links that applications hold. */
   get used(): number {
     return this.#used.size;
+  }
+
+  /** Those of them that can come back. */
+  get renewable(): number {
+    return this.#renewable;
   }
 
   /** Links given back that wait for their next name. */
@@ -167,7 +173,7 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   }
 
   returned(link: Link<C>): void {
-    this.#used.delete(link);
+    this.#putDown(link);
     this.#nameless.add(link);
     this.pool.returned(link);
     this.pool.changed();
@@ -189,7 +195,7 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   }
 
   gone(link: Link<C>): void {
-    this.#used.delete(link);
+    this.#putDown(link);
     this.#parting.delete(link);
     if (this.store.get(link.id) !== link) this.pool.forgotten(link);
     this.pool.changed();
@@ -213,8 +219,17 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
 
   #checkOut(link: Link<C>): C {
     if (link.isGone) this.pool.forgotten(link);
-    else this.#used.add(link);
+    else this.#pickUp(link);
     return link.checkOut();
+  }
+
+  #pickUp(link: Link<C>): void {
+    this.#used.add(link);
+    if (link.renewable) this.#renewable++;
+  }
+
+  #putDown(link: Link<C>): void {
+    if (this.#used.delete(link) && link.renewable) this.#renewable--;
   }
 
   /** Takes a link out of the store, or from those without a name. False when it was in neither. */

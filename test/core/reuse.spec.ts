@@ -540,6 +540,35 @@ describe('the control connection that comes back', () => {
   });
 });
 
+describe('a client whose links are in use', () => {
+  it('does not dial in place of those that come back soon, and closes none of them for want of room', async () => {
+    const rig = await filledClient(10, { minInterval: 10, maxInterval: 10 });
+    const freshId = idSource();
+    const dials = rig.dials.length;
+    for (let use = 0; use < 90; use++) {
+      const link = await rig.pool.incomingGet(0);
+      rig.clock.advance(10);
+      link.comeBack();
+      link.rename(`a${freshId().slice(1)}`);
+    }
+    expect(rig.dials.length).toBe(dials);
+    expect(rig.pool.stats()).toMatchObject({ reused: 90, active: 10, closed: closings({}) });
+  });
+
+  it('replaces those that are held, after a second, and at once when few are idle', async () => {
+    const rig = await filledClient(10, { minInterval: 10, maxInterval: 10 });
+    for (let use = 0; use < 3; use++) await rig.pool.incomingGet(0);
+    rig.clock.advance(900);
+    expect(rig.flights.size).toBe(0);
+    rig.clock.advance(200);
+    expect(rig.flights.size).toBe(3);
+    const few = await filledClient(10, { minInterval: 10, maxInterval: 10 });
+    for (let use = 0; use < 9; use++) await few.pool.incomingGet(0);
+    few.clock.advance(20);
+    expect(few.flights.size).toBe(9);
+  });
+});
+
 describe('links that were closed', () => {
   type Deed = (rig: ClientRig, link: StubLink) => unknown;
   const take = async ({ pool }: ClientRig): Promise<StubLink> => pool.outgoingGet('00000001', 0);

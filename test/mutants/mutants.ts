@@ -886,4 +886,18 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (at === Infinity',
     killedBy: ['test/core/listeners'],
   },
+  {
+    name: 'every round dials in place of what comes back',
+    file: 'lib/core/client-pool.ts',
+    find: 'this.#planned = this.#need() - this.#comingBack();',
+    replace: 'this.#planned = this.#need();',
+    killedBy: [REUSE],
+  },
+  {
+    name: 'links that are held are never replaced',
+    file: 'lib/core/client-pool.ts',
+    find: 'this.#isHungry() || now - this.#lastReplaced >= PATIENCE',
+    replace: 'this.#isHungry()',
+    killedBy: [REUSE],
+  },
 ];

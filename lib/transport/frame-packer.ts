@@ -51,6 +51,10 @@ export class FramePacker {
 
   #advance(size: number): Buffer {
     const chunk = this.#chunks[this.#first] as Buffer;
+    if (size === chunk.length) {
+      this.#first++;
+      return chunk;
+    }
     const part = chunk.subarray(this.#offset, this.#offset + size);
     this.#offset += size;
     if (this.#offset === chunk.length) {

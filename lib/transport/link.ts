@@ -64,7 +64,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     this.clock = clock;
     this.peer = remote.name;
     this.#protocol = terms.protocol;
-    this.#wire = new Wire(ws, socket, clock, {
+    this.#wire = new Wire(ws, socket, terms.role === 'server', clock, {
       message: (message, isBinary) => {
         this.#onMessage(message, isBinary);
       },

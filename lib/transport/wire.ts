@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../core/clock.js';
 import { onOneLine } from '../core/one-line.js';
-import type { PooledWebSocket } from './web-socket.js';
+import { SMALL_PAYLOAD, smallFrame } from './small-frame.js';
+import { PooledWebSocket } from './web-socket.js';
 
 /** How long a peer has to answer a close that it may not be reading yet, in milliseconds. */
 export const CLOSE_TIMEOUT = 30_000;
@@ -49,6 +50,8 @@ export class Wire {
   constructor(
     private readonly ws: PooledWebSocket,
     readonly socket: Socket,
+    /** Whether it sends as a server does: unmasked. */
+    private readonly isServer: boolean,
     private readonly clock: Clock,
     private readonly listener: WireListener,
   ) {
@@ -93,7 +96,9 @@ export class Wire {
 
   /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
-    this.ws.send(bytes, done);
+    const isSmall = this.isServer && bytes.length <= SMALL_PAYLOAD;
+    if (isSmall && this.ws.readyState === PooledWebSocket.OPEN) this.socket.write(smallFrame(bytes), done);
+    else this.ws.send(bytes, done);
   }
 
   ping(): void {

@@ -65,7 +65,7 @@ export class Conversation {
     const reads = dice.pick(['at once', 'at once', 'at once', 'slowly', 'later'] as const);
     const take = act('take', dice.percent(60) ? 0 : dice.pick([1, 100, 100, 1_000, 5_000, 5_000, 100_000]), reads);
     const application = [take, ...(dice.percent(20) ? [act('write', dice.pick([0, 1, 20_000]))] : []), act('end')];
-    const spoken = this.#merged([...this.#data(), this.#quill.message(END)], application);
+    const spoken = this.#merged(this.#speech(), application);
     // Whoever gives up behind both ends is as good as who reads all.
     const leave = reads === 'at once' && dice.percent(90) ? PAUSE : act(dice.percent(80) ? 'read' : 'destroy');
     if (this.role === 'client') return [...spoken, leave, PAUSE];
@@ -91,6 +91,12 @@ export class Conversation {
 
   #data(): Buffer[] {
     return Array.from({ length: this.dice.below(4) }, () => this.#quill.data());
+  }
+
+  /** All that a peer says in one use. What fills the reader's buffer comes together with its end. */
+  #speech(): Buffer[] {
+    const end = this.#quill.message(END);
+    return this.dice.percent(2) ? [Buffer.concat([this.#quill.bulk(17), end])] : [...this.#data(), end];
   }
 
   /** Both in their order, in any order. */

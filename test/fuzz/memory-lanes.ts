@@ -8,6 +8,9 @@ import { MemoryLane, SHARED, turn } from './memory-lane.js';
 import { MemorySocket } from './memory-socket.js';
 import type { Side } from './script.js';
 
+/** What a client pool waits for by itself: its next round, and the answer to what it dials meanwhile. */
+const OWN_TIMERS = 2;
+
 /** A server pool whose clients come out of memory. */
 export class ServerLane extends MemoryLane {
   readonly #listener: Server = createServer();
@@ -82,5 +85,10 @@ export class ClientLane extends MemoryLane {
       await turn();
     }
     throw new Error('the client pool dials no more');
+  }
+
+  protected override leftBehind(): string[] {
+    const { pending } = this.clock;
+    return pending > OWN_TIMERS ? [`left behind: ${pending - OWN_TIMERS} timers`] : [];
   }
 }

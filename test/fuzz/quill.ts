@@ -47,9 +47,9 @@ export class Quill {
     return this.frame(this.dice.bytes(this.dice.below(126)), this.dice.pick([9, 10]));
   }
 
-  /** More than anybody keeps unread. */
-  bulk(): Buffer {
-    return Buffer.concat(Array.from({ length: 40 }, () => this.message(this.dice.bytes(4_000))));
+  /** More than anybody keeps unread, in so many messages. */
+  bulk(messages = 40): Buffer {
+    return Buffer.concat(Array.from({ length: messages }, () => this.message(this.dice.bytes(4_000))));
   }
 
   close(reasons: readonly [string, ...string[]] = ['', 'bye']): Buffer {

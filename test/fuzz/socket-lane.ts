@@ -74,7 +74,7 @@ export abstract class SocketLane {
     const { problems, model } = await this.#verdict(script, peer, seen, () => isLate);
     this.pool.off('connect', onNamed).off('reuse', onNamed).off('dialError', onDialError);
     if (model?.isCertain) this.depth.add(model);
-    return [...problems, ...(await this.#leaveNothing(peer, seen))];
+    return [...problems, ...(await this.#leaveNothing(script, peer, seen))];
   }
 
   async #send({ cuts }: Script, bytes: Buffer, { socket }: SocketPeer): Promise<void> {
@@ -123,12 +123,13 @@ export abstract class SocketLane {
     }
   }
 
-  async #leaveNothing({ socket }: SocketPeer, seen: Seen): Promise<string[]> {
+  async #leaveNothing(script: Script, { socket }: SocketPeer, seen: Seen): Promise<string[]> {
     const connections = seen.uses.flatMap(({ connection }) => connection ?? []);
     for (const connection of connections) connection.destroy();
-    // What is owed to nobody would be kept for as long as `claimTimeout`.
-    const owed = this.side.protocol === 2 ? seen.uses.filter(({ isAskedFor }) => !isAskedFor) : [];
-    for (const { id } of owed) {
+    // What nobody has taken is kept for as long as `claimTimeout`: now and then it is waited for.
+    const isPatient = script.protocol === 1 && script.index % 8 === 0;
+    for (const { id, isAskedFor } of seen.uses) {
+      if (isPatient || isAskedFor) continue;
       this.pool.outgoingGet(id, 0).then((connection) => connection.destroy(), () => undefined);
     }
     socket.destroy();

@@ -49,7 +49,8 @@ function startOf(script: Script, sent: Buffer): number | null {
   const text = sent.toString('latin1');
   const strict = text.indexOf('\r\n\r\n');
   const lenient = /\r?\n\r?\n/.exec(text)?.index;
-  const isFirst = !/^HTTP\/1.1 1(?!01)/.test(text);
+  // Blank lines and interim answers may stand before it.
+  const isFirst = !/^(?:[\r\n]|HTTP\/1.1 1(?!01))/.test(text);
   return strict >= 0 && strict === lenient && isFirst ? strict + 4 : null;
 }
 

@@ -273,6 +273,8 @@ export class UseRun implements EndSurroundings {
     this.#judgePools();
     this.track(this.#close());
     await this.#until('pools', () => this.#isClosed);
+    // A socket on its way to the upgrade tells of its end a little later than the listener.
+    await this.turns(10);
     this.#judgeRemains();
   }
 

@@ -211,6 +211,21 @@ export class PoolConnection extends Duplex {
     await isOut;
   }
 
+  /**
+   * `for await`, and what is made of it (`text()`, `buffer()`), as with any stream: whoever leaves early or has not ended
+   * the connection when its end is read destroys it. What was ended before that still arrives.
+   */
+  override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
+    let isWhole = false;
+    try {
+      yield* this.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+      isWhole = true;
+    } finally {
+      // A stream of its own accord would cut what is still on its way.
+      if (!isWhole || !this.writableEnded) this.destroy();
+    }
+  }
+
   /** As `stream.Readable.read`. */
   override read(size?: number): unknown {
     // Every reader comes through here. A size of 0 is how the stream itself looks for more.

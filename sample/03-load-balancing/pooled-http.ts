@@ -58,7 +58,7 @@ export class PooledHttp implements OnApplicationBootstrap, OnModuleDestroy {
 async function* idsFrom(control: PoolConnection): AsyncGenerator<string> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of control) {
-    bytes = Buffer.concat([bytes, chunk as Buffer]);
+    bytes = Buffer.concat([bytes, chunk]);
     for (; bytes.length >= 4; bytes = bytes.subarray(4)) yield bytes.toString('hex', 0, 4);
   }
 }

@@ -354,6 +354,20 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/transport/end-while-writing'],
   },
   {
+    name: 'a loop that reads the end cuts what was ended before',
+    file: 'lib/transport/connection.ts',
+    find: 'if (!isWhole || !this.writableEnded) this.destroy();',
+    replace: 'this.destroy();',
+    killedBy: ['test/transport/half-close'],
+  },
+  {
+    name: 'a loop that ends early leaves the connection open',
+    file: 'lib/transport/connection.ts',
+    find: 'if (!isWhole || !this.writableEnded) this.destroy();',
+    replace: 'if (isWhole && !this.writableEnded) this.destroy();',
+    killedBy: ['test/transport/half-close'],
+  },
+  {
     name: "a stalled reader under 'always' is not pinged",
     file: 'lib/transport/keep-alive.ts',
     find: "if (this.rules.mode !== 'always' && (!mayAnswer || this.link.isPaused())) {",

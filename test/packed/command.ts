@@ -21,14 +21,18 @@ export async function run(
     cwd: options.cwd,
     env: { ...strangersEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: options.timeout ?? 180_000,
-    killSignal: 'SIGKILL',
+    // What it starts itself holds the pipes too, and goes with it.
+    detached: true,
   });
+  const giveUp = setTimeout(() => {
+    if (child.pid) process.kill(-child.pid, 'SIGKILL');
+  }, options.timeout ?? 180_000);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (text: Buffer) => (output += text.toString()));
   }
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  clearTimeout(giveUp);
   if (code === 0) return output;
   const tail = output.trimEnd().split('\n').slice(-TAIL).join('\n');
   throw new Error(`'${[program, ...args].join(' ')}' ended with ${String(code ?? signal)}:\n${tail}`);

@@ -32,7 +32,7 @@ export class AnswerService implements OnApplicationBootstrap, OnModuleDestroy {
       control.allowHalfOpen = false; // when the server ends it, it is over
       this.#control = control;
       try {
-        for await (const bytes of control as AsyncIterable<Buffer>) {
+        for await (const bytes of control) {
           for (let at = 0; at < bytes.length; at += 4) void this.answer(bytes.toString('hex', at, at + 4));
         }
       } catch (error) {

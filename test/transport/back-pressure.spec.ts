@@ -141,8 +141,8 @@ describe('back-pressure', () => {
       const parts: Buffer[] = [];
       let length = 0;
       for await (const part of connection) {
-        parts.push(part as Buffer);
-        length += (part as Buffer).length;
+        parts.push(part);
+        length += (part).length;
         if (length === sent.length) break;
         if (parts.length % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }
@@ -202,7 +202,7 @@ describe('back-pressure', () => {
       expect((await memory()) - before).toBeLessThan(2 * LIMIT);
       const parts: Buffer[] = [];
       for await (const part of connection) {
-        parts.push(part as Buffer);
+        parts.push(part);
         if (connection.bytesRead === sent.length && connection.readableLength === 0) break;
       }
       expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));

@@ -24,7 +24,7 @@ describe('the end of a connection', () => {
     joined.atServer.end(sent);
     const parts: Buffer[] = [];
     for await (const part of joined.atClient) {
-      parts.push(part as Buffer);
+      parts.push(part);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 import type { PoolConnection } from 'nestjs-npws';
 import { until } from '../support/pair.js';
@@ -124,6 +124,38 @@ describe('ending one direction', () => {
     const { bytes, ended, error } = await outcomeOf(atServer);
     expect([digestOf(bytes), ended, error]).toEqual([digestOf(bytesOf(200_000, 7)), true, null]);
     await untilReused(joined);
+  });
+});
+
+describe('reading in a loop', () => {
+  it('to the end cuts nothing of what was ended before, however late the peer reads', async () => {
+    await using joined = await createJoined({ tls: true });
+    const { atServer, atClient } = joined;
+    // More than the sockets between them hold.
+    const answer = bytesOf(16 << 20, 7);
+    atServer.end(answer);
+    atClient.end('asked');
+    expect(await text(atServer)).toBe('asked');
+    expect(atServer.writableFinished).toBe(false);
+    expect((await buffer(atClient)).equals(answer)).toBe(true);
+    await untilReused(joined);
+  });
+
+  it.each(['and leaving it early', 'and ending nothing'])('%s destroys, as with any stream', async (how) => {
+    await using joined = await createJoined({});
+    const { atServer, atClient } = joined;
+    const isEarly = how === 'and leaving it early';
+    if (isEarly) {
+      atServer.end(bytesOf(ANSWER, 7));
+      atClient.write('asked');
+    } else atClient.end('asked');
+    const outcome = outcomeOf(atClient);
+    for await (const part of atServer) {
+      expect(part.toString()).toBe('asked');
+      if (isEarly) break;
+    }
+    expect(atServer.destroyed).toBe(true);
+    expect((await outcome).error).toMatchObject({ code: 'ERR_NPWS_TRUNCATED' });
   });
 });
 

@@ -301,6 +301,8 @@ export class PoolConnection extends Duplex {
   #pump(): void {
     while (this.#outgoing.length > 0 && this.#framesOut < MAX_FRAMES_OUT) {
       const frame = this.#outgoing.take();
+      // A client sends a masked copy: it is not to keep both.
+      const { length } = frame;
       this.#framesOut++;
       this.#use.send(frame, (error) => {
         this.#framesOut--;
@@ -308,7 +310,7 @@ export class PoolConnection extends Duplex {
           this.#failWrite(error);
           return;
         }
-        this.#bytesWritten += frame.length;
+        this.#bytesWritten += length;
         this.#active();
         this.#pump();
       });

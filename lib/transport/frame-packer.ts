@@ -35,7 +35,8 @@ export class FramePacker {
   }
 
   #gather(size: number): Buffer {
-    const payload = Buffer.allocUnsafe(size);
+    // Not out of a pool (64 KiB from Node 24 on): what lives as long beside it would keep it.
+    const payload = Buffer.allocUnsafeSlow(size);
     for (let filled = 0; filled < size;) {
       const part = this.#advance(Math.min(this.#left(), size - filled));
       payload.set(part, filled);

@@ -42,19 +42,21 @@ describeWith(...KINDS)('a proxy that cuts what is idle for 5 s', () => {
     60_000,
   );
 
-  it.each<[PingMode, PingMode, boolean]>([
-    ['auto', 'auto', false],
-    ['always', 'off', true],
-    ['off', 'always', true],
+  it.each<[PingMode, PingMode, 'something' | 'nothing', boolean]>([
+    ['auto', 'auto', 'something', false],
+    ['auto', 'auto', 'nothing', true],
+    ['always', 'off', 'something', true],
+    ['off', 'always', 'something', true],
   ])(
-    'treats what is in use but quiet by the pings (server %s, client %s): stays open: %s',
-    async (atServer, atClient, staysOpen) => {
+    'treats what is in use but quiet by the pings (server %s, client %s) and what was said (%s): stays open: %s',
+    async (atServer, atClient, said, staysOpen) => {
       await using all = await openPinged(atServer, atClient);
       const pairs = await Promise.all(all.ways.map(takeBoth));
       const errors: string[] = [];
       for (const connection of pairs.flatMap(Object.values<(typeof pairs)[0]['atServer']>)) {
         connection.on('error', ({ code }: NodeJS.ErrnoException) => errors.push(code ?? ''));
         connection.resume();
+        if (said === 'something') connection.write(said);
       }
       await sleep(A_WHILE);
       expect(errors).toEqual(staysOpen ? [] : Array(2 * pairs.length).fill('ERR_NPWS_TRUNCATED'));

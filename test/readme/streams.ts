@@ -27,7 +27,8 @@ export function overHttp({ atServer, atClient }: Ends, httpServer: HttpServer): 
 
 export function overTls({ atServer, atClient }: Ends, tlsServer: TlsServer, ca: string): TLSSocket {
   // #region tls
-  // TLS from end to end, which the pools do not see into.
+  // TLS from end to end, which the pools do not see into. Half-open as its connection is, and here not.
+  atServer.allowHalfOpen = atClient.allowHalfOpen = false;
   tlsServer.emit('connection', atClient);
   const socket = connect({ socket: atServer, ca, servername: 'localhost' });
   // #endregion

@@ -142,7 +142,7 @@ describe('back-pressure', () => {
       let length = 0;
       for await (const part of connection) {
         parts.push(part);
-        length += (part).length;
+        length += part.length;
         if (length === sent.length) break;
         if (parts.length % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }

@@ -83,7 +83,7 @@ async function runTests(patterns: readonly string[], patience = PATIENCE): Promi
   await rm(report, { force: true });
   const jest = spawn(
     process.execPath,
-    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', '--testTimeout=5000', '--json', `--outputFile=${report}`, ...patterns],
+    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', '--testTimeout=5000', '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
     { cwd: copy, stdio: 'ignore', timeout: patience },
   ); // prettier-ignore
   const [code] = (await once(jest, 'exit')) as [number | null];

@@ -45,7 +45,11 @@ function issue(commonName: string): Promise<KeyPair> {
 async function mutualPair(): Promise<Pair> {
   const [server, client] = await Promise.all([issue('server 0'), issue('client 0')]);
   return createPair({
-    server: { tls: { ...server, ca: authority.cert, requestCert: true }, maxCapacity: 20 },
+    server: {
+      tls: { ...server, ca: authority.cert, requestCert: true },
+      maxCapacity: 20,
+      acquireTimeout: 5_000,
+    },
     client: {
       tlsMode: 'verified',
       tls: { ...client, ca: authority.cert },

@@ -125,8 +125,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what has gone is counted as in use',
     file: 'lib/core/custody.ts',
-    find: 'if (link.isGone) this.pool.forgotten(link);\n    else this.#used',
-    replace: 'this.#used',
+    find: 'if (link.isGone) this.pool.forgotten(link);\n    else this.#pickUp(link);',
+    replace: 'this.#pickUp(link);',
     killedBy: [MODEL, 'test/core/custody'],
   },
   {
@@ -665,7 +665,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a link that came back counts as used',
     file: 'lib/core/custody.ts',
-    find: 'this.#used.delete(link);\n    this.#nameless.add(link);',
+    find: 'this.#putDown(link);\n    this.#nameless.add(link);',
     replace: 'this.#nameless.add(link);',
     killedBy: [MODEL, REUSE],
   },

@@ -7,7 +7,7 @@ describe('bytes that nobody has read yet', () => {
   it('are handed over whole and in order, once', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.uint8Array({ minLength: 1, maxLength: 20 }), { maxLength: 300 }),
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 20 }), { maxLength: 300, size: 'max' }),
         (messages) => {
           const backlog = new Backlog();
           for (const message of messages) backlog.add(Buffer.from(message));

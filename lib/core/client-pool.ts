@@ -4,7 +4,7 @@ import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
 import type { PartReason } from './closing.js';
 import { CONTROL_ID } from './connection-id.js';
-import { NpwsDialError, NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
+import { NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import { type Address, Pool } from './pool.js';
@@ -146,11 +146,8 @@ export class ClientPool<C> extends Pool<C> {
       this.custody.part(link, why ?? 'surplus');
       return;
     }
-    const { dialTimeout } = this.options;
-    this.custody.awaitName(link, dialTimeout, () => {
-      const what = `${link.peer} did not name a connection that was given back within ${dialTimeout} ms`;
-      this.#failed(new NpwsDialError(`${this.label}: ${what}`), undefined);
-    });
+    // The server may be well: where it is slow to read the last use, its next name is late.
+    this.custody.awaitName(link, this.options.dialTimeout);
     // No dials for what comes back.
     this.#planned = Math.max(0, Math.min(this.#planned, this.#need()));
     link.giveBack(() => {
@@ -239,20 +236,20 @@ export class ClientPool<C> extends Pool<C> {
 
   #refill(): void {
     if (this.state !== 'running') return;
-    this.#planned = this.#need() - this.#comingBack();
+    this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
     this.#pump();
   }
 
-  /**
-   * How many links in use need no dial in their place: most come back soon, and a dial would take their room. All are
-   * replaced when few are idle, and once in a while, as what is held for long does not come back.
-   */
-  #comingBack(): number {
+  /** Whether few are idle, or it is time again: what is held for long does not come back. Notes when that was so. */
+  #mustReplaceAll(): boolean {
     const now = this.clock.now();
-    if (this.#isHungry() || now - this.#lastReplaced >= PATIENCE) {
-      this.#lastReplaced = now;
-      return 0;
-    }
+    if (!this.#isHungry() && now - this.#lastReplaced < PATIENCE) return false;
+    this.#lastReplaced = now;
+    return true;
+  }
+
+  /** How many links in use need no dial in their place: most come back soon, and a dial would take their room. */
+  #comingBack(): number {
     // One that the server has begun to use is in use, too.
     return this.custody.renewable + this.store.allOwed().filter(({ renewable }) => renewable).length;
   }
@@ -309,8 +306,6 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {
-    // Who heard that a link was not named may have closed the pool.
-    if (this.state !== 'running') return;
     // A server that is full, or has as many of ours as it takes, is well: it slows us down, but is no error.
     const isFull = error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
     this.fail({ error, at: this.clock.now() }, !isFull);

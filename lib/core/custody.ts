@@ -102,12 +102,13 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   }
 
   /** Gives a returned link `ms` milliseconds to be named anew, and closes it then. */
-  awaitName(link: Link<C>, ms: number, late: () => void): void {
-    const giveUp = (): void => {
-      this.part(link, 'unnamed');
-      late();
-    };
-    this.#deadlines.set(link, this.clock.after(ms, giveUp));
+  awaitName(link: Link<C>, ms: number): void {
+    this.#deadlines.set(
+      link,
+      this.clock.after(ms, () => {
+        this.part(link, 'unnamed');
+      }),
+    );
   }
 
   /** Closes a link that nobody holds, for the first reason that there is. */
@@ -184,9 +185,9 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     const wasUsed = this.#used.has(link);
     const why = this.#parting.get(link) ?? reasonOf(end, wasUsed);
     this.#closed[why]++;
-    // What a peer wrote before it closed in good order is still owed to whoever knows the ID.
+    // What a peer said to the end is still owed to whoever knows the ID.
     const wasStored = !this.#nameless.has(link);
-    if (!(end.clean && link.begun) && this.#leave(link)) {
+    if (!(end.whole && link.begun) && this.#leave(link)) {
       this.#parting.set(link, why);
       if (wasStored) this.#evicted++;
     }

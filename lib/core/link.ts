@@ -8,6 +8,8 @@ export interface LinkEnd {
   readonly reason: string;
   /** Whether it was closed in good order (1000 or 1001), and not in the middle of a use of protocol 2. */
   readonly clean: boolean;
+  /** Whether the peer had said all, by the rules: what waits here for its reader is complete. */
+  readonly whole: boolean;
   /** Whether the peer broke a rule of the protocol. */
   readonly violation: boolean;
   /** What went wrong, when something did. */

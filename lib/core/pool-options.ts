@@ -1,16 +1,16 @@
 import type { OptionReader } from './option-reader.js';
 import type { ResolvedTlsFiles, TlsFiles } from './tls-options.js';
 
-/** When idle connections are pinged: see the README's part on liveness. */
+/** Which quiet connections are pinged: see the README's part on liveness. */
 export type PingMode = 'auto' | 'always' | 'off';
 
 /** What both roles take. Times are in milliseconds. Omitted or 0 takes the default unless 0 has a meaning of its own. */
 export interface PoolOptions {
   /** How many connections may be idle. Those in use do not count. Default 1. */
   readonly maxCapacity?: number;
-  /** The time between signs of life of an idle connection, jittered; at least 1,000. Default 25,000. */
+  /** The time between signs of life of a quiet connection, jittered; at least 1,000. Default 25,000. */
   readonly keepAlive?: number;
-  /** 'auto' pings peers that are known to answer while idle, 'always' all (for proxies that cut idle tunnels). Default 'auto'. */
+  /** 'auto' pings peers that are known to read, 'always' all (for proxies that cut quiet tunnels). Default 'auto'. */
   readonly ping?: PingMode;
   /** The largest message accepted from the peer, in bytes. Default 16 MiB. */
   readonly maxPayload?: number;

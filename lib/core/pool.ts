@@ -137,7 +137,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   /** Whether the pool is fit to serve and, if not, why. */
   abstract health(): Health;
 
-  /** Connections being set up: dials in flight, or slots reserved. */
+  /** Connections being set up: dials in flight and links given back, or slots reserved. */
   protected abstract connecting(): number;
   protected abstract minCapacity(): number;
   /** Something left idle or somebody waits: the role may want to act. */
@@ -242,7 +242,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   }
 
   /**
-   * Drains, lets streams in use finish within `drainTimeout` from then on, then cuts what is left so that its readers see an error.
+   * Drains, lets streams in use finish within `drainTimeout` from then on, then cuts what is left so that its readers
+   * see an error.
    * Resolves when nothing remains; always the same promise.
    */
   close(): Promise<void> {

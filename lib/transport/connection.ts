@@ -66,7 +66,7 @@ export interface ConnectionUse {
  * that was written, then the end, and may go on writing; when both have ended and everything is read, the link beneath
  * goes back to the pools for another use. With a peer that speaks protocol 1 (see `protocol`) there is no half-close:
  * `end()` ends both directions, and gives up what the peer has not sent by then. `destroy()` before both ends cuts it,
- * and the peer's reader sees an error, never a clean end.
+ * and the peer sees an error: behind all that was written and its end, where those were out already.
  * A connection that breaks emits 'error' with an `NpwsTruncatedError`, an `NpwsConnectionUnusedError` when its peer had
  * not taken it and never will, or an `NpwsClosedError` when its own pool was closed; one that nobody listens to crashes
  * nothing.
@@ -95,7 +95,9 @@ export class PoolConnection extends Duplex {
   #isComplete = false;
   /** What the peer closed with: it takes nothing more. */
   #closeCode: number | null = null;
+  /** What happened to the link; told behind what there is to read. */
   #broken: Error | null = null;
+  #isHandedOut = false;
   #bytesRead = 0;
   #bytesWritten = 0;
   #timeout = 0;
@@ -138,10 +140,10 @@ export class PoolConnection extends Duplex {
         this.#endReading();
       },
       broken: (error) => {
-        this.#broken = error;
-        if (!this.#isToBeReadFirst()) this.destroy(error);
+        this.#break(error);
       },
     });
+    this.#isHandedOut = true;
   }
 
   /** Bytes received for the application so far. */
@@ -208,7 +210,7 @@ export class PoolConnection extends Duplex {
     const isOut = new Promise<unknown>((resolve) => this.once('finish', resolve).once('close', resolve));
     this.end();
     this.resume();
-    await isOut;
+    if (!this.writableFinished) await isOut;
   }
 
   /**
@@ -255,6 +257,8 @@ export class PoolConnection extends Duplex {
 
   /** @internal */
   override _final(callback: (error?: Error | null) => void): void {
+    // It is never finished: the error comes when all is read.
+    if (this.#broken) return;
     this.#use.finish((error) => {
       callback(error && this.#truncated('the end was not written', error));
     });
@@ -299,6 +303,8 @@ export class PoolConnection extends Duplex {
 
   /** Sends as much as may be under way. The stream may reuse a write's memory only when all of it is written out. */
   #pump(): void {
+    // Nobody takes it any more, but a reader that waits for its own write goes on: the error comes behind the end.
+    if (this.#broken) this.#outgoing.clear();
     while (this.#outgoing.length > 0 && this.#framesOut < MAX_FRAMES_OUT) {
       const frame = this.#outgoing.take();
       // A client sends a masked copy: it is not to keep both.
@@ -315,7 +321,7 @@ export class PoolConnection extends Duplex {
         this.#pump();
       });
     }
-    if (this.#outgoing.length > 0 || this.#framesOut > 0) return;
+    if (this.#outgoing.length > 0 || (this.#framesOut > 0 && !this.#broken)) return;
     const written = this.#written;
     this.#written = null;
     written?.();
@@ -329,17 +335,22 @@ export class PoolConnection extends Duplex {
     else this.#failWrite();
   }
 
-  /** Whether somebody reads what the peer has sent to the end: an error would throw it away. */
+  /** Destroys the connection now, or behind what there is to read. */
+  #break(error: Error): void {
+    this.#broken = error;
+    if (this.#isToBeReadFirst()) this.#pump();
+    else this.destroy(error);
+  }
+
+  /** Whether somebody reads, or may begin to read, all that the peer has sent: an error would throw it away. */
   #isToBeReadFirst(): boolean {
-    return this.#isComplete && this.readableFlowing !== null && !this.readableEnded;
+    const mayBeRead = this.readableFlowing !== null || !this.#isHandedOut;
+    return this.#isComplete && mayBeRead && !this.readableEnded;
   }
 
   /** The peer takes no more. */
   #failWrite(cause?: Error): void {
-    const written = this.#written;
-    if (!written || this.#isToBeReadFirst()) return;
-    this.#written = null;
-    written(this.#truncated('the peer closed before all was written', cause));
+    if (this.#written) this.#break(this.#truncated('the peer closed before all was written', cause));
   }
 
   #truncated(what: string, cause?: Error): NpwsTruncatedError {

@@ -3,6 +3,9 @@ import { type ConnectionId, ID_BYTES, idFromBytes } from '../core/connection-id.
 /** The request header by which a client offers protocol 2. */
 export const OFFER_HEADER = 'Npws-Protocol';
 
+/** What protocol 2 says without data: that it is spoken, that one end has said all, that a link is given back. */
+export const EMPTY = Buffer.alloc(0);
+
 /** What makes that header: the key of the request shows a server that nothing in between makes frames of its own. */
 export function offerOf(key: string): string {
   return `2 ${key}`;

@@ -42,8 +42,9 @@ export interface KeepAliveRules {
 
 /**
  * Watches a link. A peer that is known to read (it speaks protocol 2, or has answered a ping while idle) is pinged when
- * quiet and held to its pongs, unless an application holds the link and may have stopped its reading. Any other gets one ping, early, to learn what it does: a Go peer answers none while idle, and an unacknowledged
- * ping would switch off the kernel's keep-alive probes, which are all that finds such a peer dead.
+ * quiet and held to its pongs, unless its application may have stopped its reading. Any other gets one ping, early, to
+ * learn what it does: a Go peer answers none while idle, and an unacknowledged ping would switch off the kernel's
+ * keep-alive probes, which are all that finds such a peer dead.
  */
 export class KeepAlive {
   #hasAsked = false;

@@ -11,15 +11,12 @@ import {
 import type { Link, LinkKeeper } from '../core/link.js';
 import type { Remote } from './address.js';
 import { PoolConnection } from './connection.js';
-import { GreetingReader, readName } from './handshake.js';
+import { EMPTY, GreetingReader, readName } from './handshake.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
 import { type Carrier, Use } from './use.js';
 import type { PooledWebSocket } from './web-socket.js';
 import { CLOSE_TIMEOUT, describeEnd, UNUSED_GRACE, Wire, type WireEnd } from './wire.js';
-
-/** A message of protocol 2 that is no data: behind the ends of both it gives the link back. */
-const EMPTY = Buffer.alloc(0);
 
 /** What a link is told of its place and its rules. */
 export interface LinkTerms {
@@ -47,6 +44,8 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   #isGone = false;
   /** None before the first name and between two. */
   #use: Use | null = null;
+  /** Whether what we sent in the last use may still wait for its reader. */
+  #mayBeUnread = false;
   /** Client: takes messages while the next name is awaited. */
   #readNaming: ((message: Buffer) => void) | null = null;
   /** Server: how much had come when the link was named. */
@@ -86,7 +85,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
       {
         bytesRead: () => socket.bytesRead,
         isPaused: () => this.#wire.isPaused,
-        mayBeStuck: () => this.#use?.hasSentData ?? false,
+        mayBeStuck: () => this.#use?.hasSentData ?? this.#mayBeUnread,
         ping: () => {
           this.#wire.ping();
         },
@@ -257,6 +256,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
   /** The use is over at both ends. What is left of it here has nothing to do with the link any more. */
   #endUse(): void {
     const isSocketChanged = this.#use?.close() ?? false;
+    this.#mayBeUnread = this.#use?.hasSentData ?? false;
     this.#use = null;
     if (this.#wire.isClosing) return;
     if (isSocketChanged) this.#resetSocket();
@@ -286,7 +286,8 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     const error = inOrder ? this.#lossBy(code, reason) : this.#errorOf(code, reason, cause);
     this.#tellUse(code, error);
     const clean = inOrder && (error === null || error instanceof NpwsConnectionUnusedError);
-    this.keeper?.ended(this, { code, reason, clean, violation, error });
+    const whole = !violation && (this.#use?.hasAll ?? false);
+    this.keeper?.ended(this, { code, reason, clean, whole, violation, error });
   }
 
   #tellUse(code: number, error: Error | null): void {

@@ -4,6 +4,7 @@ import type { ConnectionId } from '../core/connection-id.js';
 import type { Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import type { ConnectionUse, UseReader } from './connection.js';
+import { EMPTY } from './handshake.js';
 
 /** How many bytes that came before check-out are kept before the peer is made to wait. */
 const EARLY_LIMIT = 64 * 1024;
@@ -30,9 +31,6 @@ export interface Carrier {
   /** Both directions have come to their end, and the application is done. */
   onDone(): void;
 }
-
-/** The end of a stream as protocol 2 sends it. */
-const FIN = Buffer.alloc(0);
 
 /**
  * One use of a link, from its name to its end: what came before check-out, how far each direction is, who reads. When
@@ -85,7 +83,7 @@ export class Use implements ConnectionUse {
 
   /** Whether something waits for whoever takes it. */
   get begun(): boolean {
-    return this.#early.length > 0 || (this.protocol === 2 && this.#hasAll && !this.#reader);
+    return this.#early.length > 0 || (this.protocol === 2 && this.#hasAll && !this.#isTaken);
   }
 
   /** Whether anything came. */
@@ -183,7 +181,7 @@ export class Use implements ConnectionUse {
     // What gives the link back goes out together with the end.
     const { socket } = this;
     socket.cork();
-    this.link.send(FIN, (error) => {
+    this.link.send(EMPTY, (error) => {
       done(this.isComplete ? null : error);
     });
     this.#settle();

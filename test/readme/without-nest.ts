@@ -19,6 +19,7 @@ export async function exchange({ key, cert }: KeyPair): Promise<string[]> {
   const theirs = await server.incomingGet(5_000);
   const ours = await client.outgoingGet(theirs.id, 5_000);
   ours.end('hello');
+  theirs.end();
   for await (const bytes of theirs) heard.push(bytes.toString());
   // #endregion
   return heard;

@@ -142,6 +142,7 @@ export class StubLink implements Link<StubLink> {
       code: clean ? 1000 : 1006,
       reason: '',
       clean,
+      whole: clean,
       violation: false,
       error: clean ? null : new Error('cut'),
       ...particulars,

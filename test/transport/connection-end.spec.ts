@@ -210,6 +210,16 @@ describe('the end of a connection', () => {
     expect([bytes.toString(), ended]).toEqual(['hello', true]);
   });
 
+  it('is not waited for where `await using` leaves what was ended before', async () => {
+    await using joined = await createJoined();
+    {
+      await using connection = joined.atClient;
+      connection.end('hello');
+      await once(connection, 'finish');
+    }
+    expect([joined.atClient.closed, joined.atServer.writableEnded]).toEqual([false, false]);
+  });
+
   it.each<[string, (peer: RawPeer) => unknown]>([
     ['cut', (peer) => peer.reset()],
     [

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
 import { CLOSE, closeCodeOf, closePayload, frameOf, PING, TEXT } from '../support/raw-frames.js';
 import { createRawServerPool, portOf, startServer } from '../support/raw-joined.js';
-import { until } from '../support/pair.js';
+import { createPair, until } from '../support/pair.js';
 import { connectNamed, connectRaw, switching, upgradeRequest } from '../support/raw-peer.js';
 
 const ID = Buffer.from('0a0b0c0d', 'hex');
@@ -117,6 +118,21 @@ describe('bytes right behind the ID', () => {
     expect([bytes.toString(), ended]).toEqual(['farewell', true]);
     expect(pool.stats().used).toBe(0);
   });
+
+  it.each(['gives up the answer', 'is cut'])('are there by ID with their end though the peer %s (protocol 2)', async (how) => {
+    await using pair = await createPair({ client: { drainTimeout: 0 } });
+    const atClient = await pair.client.incomingGet();
+    const gone = once(pair.server, 'disconnect');
+    atClient.end('asked');
+    await once(atClient, 'finish');
+    await until(pair.server, () => pair.server.stats().owed === 1);
+    if (how === 'is cut') await pair.client.close();
+    else atClient.destroy();
+    await gone;
+    const { bytes, ended, error } = await outcomeOf(await pair.server.outgoingGet(atClient.id, 0));
+    expect([bytes.toString(), ended, error?.code]).toEqual(['asked', true, 'ERR_NPWS_TRUNCATED']);
+    await until(pair.server, () => pair.server.stats().owed + pair.server.stats().used === 0);
+  }); // prettier-ignore
 
   it('are never shown as complete when the peer is cut behind them', async () => {
     await using pool = await startServer();

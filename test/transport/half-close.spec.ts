@@ -159,6 +159,35 @@ describe('reading in a loop', () => {
   });
 });
 
+describe('a reader that waits for its own write', () => {
+  it.each(['in a loop', 'in a pipe'])('reads to the end when its peer is gone, and hears of it then (%s)', async (how) => {
+    await using joined = await createJoined();
+    const { atServer, atClient } = joined;
+    const closed = new Promise((resolve) => atServer.once('close', resolve));
+    let read = 0;
+    const loop = async (): Promise<void> => {
+      for await (const part of atServer) {
+        read += part.length;
+        if (!atServer.write(part)) await once(atServer, 'drain');
+      }
+    };
+    const reading = how === 'in a loop' ? loop() : atServer.on('data', (part: Buffer) => (read += part.length)).pipe(atServer);
+    const turn = (): Promise<unknown> => new Promise((resolve) => setImmediate(resolve));
+    // Nobody reads at the client: nothing more goes out.
+    atServer.write(bytesOf(64 << 20));
+    atClient.write(bytesOf(5_000));
+    while (read === 0) await turn();
+    atClient.end(bytesOf(15_000));
+    await once(atClient, 'finish');
+    while (atServer.bytesRead < 20_000) await turn();
+    await turn();
+    await joined.pair.client.close();
+    await reading;
+    await closed;
+    expect([read, atServer.errored]).toEqual([20_000, expect.objectContaining({ code: 'ERR_NPWS_TRUNCATED' })]);
+  }); // prettier-ignore
+});
+
 describe('destroy()', () => {
   it('in `finish` loses nothing of what was written, and gives up the answer', async () => {
     await using joined = await createJoined();
@@ -194,7 +223,20 @@ describe('destroy()', () => {
     expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));
   });
 
-  it('right behind `end()` cuts: the peer sees an error, never a clean end', async () => {
+  it('right behind `end()` gives up the answer, but not what was written where all of it is out', async () => {
+    await using joined = await createJoined();
+    const { atServer, atClient } = joined;
+    const told: string[] = [];
+    atServer.on('data', (part: Buffer) => told.push(part.toString())).on('end', () => told.push('end'));
+    const failure = new Promise((resolve) => atServer.once('error', resolve));
+    await new Promise((resolve) => atClient.write('asked', resolve));
+    atClient.end();
+    atClient.destroy();
+    expect(await failure).toMatchObject({ code: 'ERR_NPWS_TRUNCATED' });
+    expect(told).toEqual(['asked', 'end']);
+  });
+
+  it('right behind `end()` cuts what is not out yet: the peer sees an error, never a clean end', async () => {
     await using joined = await createJoined();
     const sent = bytesOf(8 << 20);
     const outcome = outcomeOf(joined.atServer);

@@ -92,4 +92,22 @@ describe('a connection in use whose peer falls silent', () => {
     expect([early, pair.client.stats().evicted, pair.server.stats().evicted]).toEqual([[], 0, 0]);
     expect([atServer.errored, atClient.errored]).toEqual([null, null]);
   }, 20_000);
+
+  it('and whose server has ended early and reads slowly is not given up while it waits for its next name', async () => {
+    const patience = { keepAlive: KEEP_ALIVE, dialTimeout: 30_000 };
+    await using joined = await createJoined({ server: { keepAlive: KEEP_ALIVE }, client: patience });
+    const { atServer, atClient, pair } = joined;
+    const sent = bytesOf(2 << 20);
+    const parts: Buffer[] = [];
+    atServer.end();
+    atClient.end(sent);
+    atClient.resume();
+    await readSlowly(atServer, sent.length / 5, parts);
+    expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));
+    await until(pair.client, () => pair.client.stats().reused === 1);
+    expect([pair.client.errorCount(), pair.client.stats().closed]).toEqual([
+      0,
+      expect.objectContaining({ lost: 0 }),
+    ]);
+  }, 20_000);
 });

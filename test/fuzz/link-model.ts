@@ -196,7 +196,7 @@ export class LinkModel {
     const isCurrent = use === this.uses.at(-1) && !this.#isNameless && !this.isOver;
     if (what === 'take') {
       if (isCurrent) use.isTaken = true;
-      else use.isMissed = true;
+      else this.#takeLate(use);
     } else if (what === 'read') {
       use.isRead = true;
     } else if (what === 'done') {
@@ -204,6 +204,17 @@ export class LinkModel {
     } else if (use.isHeld) {
       if (what === 'destroy') this.#destroy(use, isCurrent);
       else if (isCurrent) this.#endUse(use);
+    }
+  }
+
+  /** What the peer has said to the end is owed, though the peer is gone. */
+  #takeLate(use: ModelUse): void {
+    const isOwed = use === this.uses.at(-1) && !this.#isNameless && use.hasAll && !use.isTaken;
+    if (isOwed && this.end?.by === 'peer') {
+      use.isTaken = use.isLate = true;
+      use.loss = { code: this.end.code, isUnused: false };
+    } else {
+      use.isMissed = true;
     }
   }
 

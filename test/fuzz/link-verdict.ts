@@ -39,7 +39,10 @@ function judgeUse(use: ModelUse, seen: SeenUse, expect: Expect): void {
   expect((seen.missedAt !== null) === use.isMissed, use.isMissed ? 'was to be had after its end' : 'was not to be had');
   expect(read.equals(data.subarray(0, read.length)), `${read.length} bytes read are no prefix of the ${data.length} sent`);
   if (ended) expect(use.hasAll && read.length === data.length, `read as a clean end after ${read.length} of ${data.length} bytes`);
-  if (use.loss) {
+  if (use.isLate && !ended) {
+    // The loss comes behind the end.
+    expect(error === null, `failed before its end: ${error?.message ?? ''}`);
+  } else if (use.loss) {
     const told = error?.code === 'ERR_NPWS_UNUSED' ? 'unused' : (error?.closeCode ?? error?.message ?? 'nothing');
     const expected = use.loss.isUnused ? 'unused' : use.loss.code;
     expect(told === expected, `was told ${told} instead of ${expected}`);

@@ -8,6 +8,8 @@ export class ModelUse {
   endedIn = -1;
   isFinSent = false;
   isTaken = false;
+  /** Whether it was taken when nothing was left of its link. */
+  isLate = false;
   /** Whether the application asked for it in vain. */
   isMissed = false;
   isRead = false;

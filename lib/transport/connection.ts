@@ -303,8 +303,6 @@ export class PoolConnection extends Duplex {
 
   /** Sends as much as may be under way. The stream may reuse a write's memory only when all of it is written out. */
   #pump(): void {
-    // Nobody takes it any more, but a reader that waits for its own write goes on: the error comes behind the end.
-    if (this.#broken) this.#outgoing.clear();
     while (this.#outgoing.length > 0 && this.#framesOut < MAX_FRAMES_OUT) {
       const frame = this.#outgoing.take();
       // A client sends a masked copy: it is not to keep both.
@@ -321,7 +319,7 @@ export class PoolConnection extends Duplex {
         this.#pump();
       });
     }
-    if (this.#outgoing.length > 0 || (this.#framesOut > 0 && !this.#broken)) return;
+    if (this.#outgoing.length > 0 || this.#framesOut > 0) return;
     const written = this.#written;
     this.#written = null;
     written?.();
@@ -337,9 +335,10 @@ export class PoolConnection extends Duplex {
 
   /** Destroys the connection now, or behind what there is to read. */
   #break(error: Error): void {
-    this.#broken = error;
+    this.#broken ??= error;
+    // A reader may wait for its own write: that goes on, in vain.
     if (this.#isToBeReadFirst()) this.#pump();
-    else this.destroy(error);
+    else this.destroy(this.#broken);
   }
 
   /** Whether somebody reads, or may begin to read, all that the peer has sent: an error would throw it away. */

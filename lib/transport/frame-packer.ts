@@ -22,18 +22,15 @@ export class FramePacker {
     this.#length += chunk.length;
   }
 
-  /** Drops what is not yet taken. */
-  clear(): void {
-    this.#chunks = [];
-    this.#first = this.#offset = this.#length = 0;
-  }
-
   /** The next payload, at most `limit` bytes. Only to be called while `length` is not 0. */
   take(): Buffer {
     const size = Math.min(this.#length, this.limit);
     const payload = this.#left() >= size ? this.#advance(size) : this.#gather(size);
     this.#length -= size;
-    if (this.#length === 0) this.clear();
+    if (this.#length === 0) {
+      this.#chunks = [];
+      this.#first = 0;
+    }
     return payload;
   }
 

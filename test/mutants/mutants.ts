@@ -97,14 +97,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a dead link stays in the store',
     file: 'lib/core/custody.ts',
-    find: 'if (!(end.clean && link.begun) && this.#leave(link)) {',
+    find: 'if (!(end.whole && link.begun) && this.#leave(link)) {',
     replace: 'if (false as boolean) {',
     killedBy: [MODEL],
   },
   {
     name: 'a link that was cut behind its bytes stays owed',
     file: 'lib/core/custody.ts',
-    find: 'if (!(end.clean && link.begun) &&',
+    find: 'if (!(end.whole && link.begun) &&',
     replace: 'if (!link.begun &&',
     killedBy: [MODEL, 'test/core/custody'],
   },
@@ -489,8 +489,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a connection that is cut reads as if it had ended',
     file: 'lib/transport/connection.ts',
-    find: 'if (!this.#isToBeReadFirst()) this.destroy(error);',
-    replace: 'this.push(null);',
+    find: 'else this.destroy(this.#broken);',
+    replace: 'else this.push(null);',
     killedBy: [ENDS],
   },
   {
@@ -768,9 +768,9 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: [REUSE],
   },
   {
-    name: 'a link that gets no name is no error',
+    name: 'a link that was given back waits for its name for ever',
     file: 'lib/core/client-pool.ts',
-    find: 'this.#failed(new NpwsDialError(`${this.label}: ${what}`), undefined);',
+    find: 'this.custody.awaitName(link, this.options.dialTimeout);',
     replace: '',
     killedBy: [REUSE],
   },
@@ -922,13 +922,6 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: [MODEL, 'test/core/listeners'],
   },
   {
-    name: 'an outage begins in a pool that is closed',
-    file: 'lib/core/client-pool.ts',
-    find: "    // Who heard that a link was not named may have closed the pool.\n    if (this.state !== 'running') return;\n",
-    replace: '',
-    killedBy: [REUSE],
-  },
-  {
     name: 'a look over idle links outlives a drain from within it',
     file: 'lib/core/retirement.ts',
     find: 'if (this.#isStopped || at === Infinity',
@@ -938,15 +931,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'every round dials in place of what comes back',
     file: 'lib/core/client-pool.ts',
-    find: 'this.#planned = this.#need() - this.#comingBack();',
-    replace: 'this.#planned = this.#need();',
+    find: 'this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());',
+    replace: 'this.#need();',
     killedBy: [REUSE],
   },
   {
     name: 'links that are held are never replaced',
     file: 'lib/core/client-pool.ts',
-    find: 'this.#isHungry() || now - this.#lastReplaced >= PATIENCE',
-    replace: 'this.#isHungry()',
+    find: 'if (!this.#isHungry() && now - this.#lastReplaced < PATIENCE) return false;',
+    replace: 'if (!this.#isHungry()) return false;',
     killedBy: [REUSE],
   },
 ];

@@ -185,7 +185,8 @@ export class LinkModel {
 
   /** A link that was not named in time, and a use that the peer has begun and nobody has taken, are closed. */
   #wait(): void {
-    if (this.#isNameless) this.#finish({ by: 'pool', code: 1000, why: 'not named in time' });
+    if (this.end && this.uses.length > 0) this.#use.isForgotten = true;
+    else if (this.#isNameless) this.#finish({ by: 'pool', code: 1000, why: 'not named in time' });
     else if (this.#use.hasHeard && !this.#use.isTaken)
       this.#finish({ by: 'pool', code: 1000, why: 'not taken in time' });
   }
@@ -209,7 +210,8 @@ export class LinkModel {
 
   /** What the peer has said to the end is owed, though the peer is gone. */
   #takeLate(use: ModelUse): void {
-    const isOwed = use === this.uses.at(-1) && !this.#isNameless && use.hasAll && !use.isTaken;
+    const isOwed =
+      use === this.uses.at(-1) && !this.#isNameless && use.hasAll && !use.isTaken && !use.isForgotten;
     if (isOwed && this.end?.by === 'peer') {
       use.isTaken = use.isLate = true;
       use.loss = { code: this.end.code, isUnused: false };

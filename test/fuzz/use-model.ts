@@ -10,6 +10,8 @@ export class ModelUse {
   isTaken = false;
   /** Whether it was taken when nothing was left of its link. */
   isLate = false;
+  /** Whether it was owed for as long as it may be. */
+  isForgotten = false;
   /** Whether the application asked for it in vain. */
   isMissed = false;
   isRead = false;

@@ -241,7 +241,7 @@ describe('a use of a link', () => {
         aborts: 20,
         abortsBehindBoth: 8,
         broken: 10,
-        flushed: 3,
+        flushed: 1,
         lateCalls: 600,
         particular: 100,
       });

@@ -97,7 +97,8 @@ export class PoolConnection extends Duplex {
   #closeCode: number | null = null;
   /** What happened to the link; told behind what there is to read. */
   #broken: Error | null = null;
-  #isHandedOut = false;
+  /** Whether the link was gone before there was anybody to read; until that is known it may have been. */
+  #cameBroken = true;
   #bytesRead = 0;
   #bytesWritten = 0;
   #timeout = 0;
@@ -143,7 +144,7 @@ export class PoolConnection extends Duplex {
         this.#break(error);
       },
     });
-    this.#isHandedOut = true;
+    this.#cameBroken = this.#broken !== null;
   }
 
   /** Bytes received for the application so far. */
@@ -343,7 +344,7 @@ export class PoolConnection extends Duplex {
 
   /** Whether somebody reads, or may begin to read, all that the peer has sent: an error would throw it away. */
   #isToBeReadFirst(): boolean {
-    const mayBeRead = this.readableFlowing !== null || !this.#isHandedOut;
+    const mayBeRead = this.readableFlowing !== null || this.#cameBroken;
     return this.#isComplete && mayBeRead && !this.readableEnded;
   }
 

@@ -363,7 +363,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what is taken when its link is gone breaks before it is read',
     file: 'lib/transport/connection.ts',
-    find: 'this.readableFlowing !== null || !this.#isHandedOut;',
+    find: 'this.readableFlowing !== null || this.#cameBroken;',
     replace: 'this.readableFlowing !== null;',
     killedBy: ['test/transport/early-data'],
   },

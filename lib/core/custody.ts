@@ -103,12 +103,7 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
 
   /** Gives a returned link `ms` milliseconds to be named anew, and closes it then. */
   awaitName(link: Link<C>, ms: number): void {
-    this.#deadlines.set(
-      link,
-      this.clock.after(ms, () => {
-        this.part(link, 'unnamed');
-      }),
-    );
+    this.#partAfter(ms, link, 'unnamed');
   }
 
   /** Closes a link that nobody holds, for the first reason that there is. */
@@ -243,17 +238,16 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   /** Bytes wait for somebody who knows the ID, but not for ever, and not in any number (I11). */
   #expectClaim(link: Link<C>): void {
     const { claimTimeout, maxCapacity } = this.limits;
-    const giveUp = (owed: Link<C>): void => {
-      this.part(owed, 'unclaimed');
-    };
-    this.#deadlines.set(
-      link,
-      this.clock.after(claimTimeout, () => {
-        giveUp(link);
-      }),
-    );
+    this.#partAfter(claimTimeout, link, 'unclaimed');
     const { oldestOwed } = this.store;
-    if (this.store.owed > maxCapacity && oldestOwed) giveUp(oldestOwed);
+    if (this.store.owed > maxCapacity && oldestOwed) this.part(oldestOwed, 'unclaimed');
+  }
+
+  #partAfter(ms: number, link: Link<C>, why: PartReason): void {
+    const giveUp = (): void => {
+      this.part(link, why);
+    };
+    this.#deadlines.set(link, this.clock.after(ms, giveUp));
   }
 }
 

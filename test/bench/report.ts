@@ -1,21 +1,68 @@
-/** Prints one row: what was measured, and what came of it. */
-export function report(what: string, figure: string): void {
-  console.log(`  ${what.padEnd(58)} ${figure}`);
+import type { Figures, Spread, Target } from './contest.js';
+
+/** What `--json` writes. */
+export interface Report {
+  readonly machine: Readonly<Record<string, string>>;
+  readonly rows: readonly Row[];
 }
 
-/** The value below which this share of all lies. NaN of nothing. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+interface Row {
+  readonly name: string;
+  readonly work: string;
+  readonly unit: string;
+  readonly better: 'more' | 'less';
+  /** Medians. */
+  readonly ours: number;
+  readonly peers: Readonly<Record<string, number>>;
+  /** Ours to each peer's, taken run by run: the median. */
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly runs: number;
+  /** The least and the greatest of all that. */
+  readonly spreads: {
+    readonly ours: Range;
+    readonly peers: Readonly<Record<string, Range>>;
+    readonly ratios: Readonly<Record<string, Range>>;
+  };
+  readonly targets: readonly Omit<Target, 'metric'>[];
 }
 
-/** The median, and the least and the greatest in brackets. */
-export function spread(values: readonly number[], show: (value: number) => string): string {
-  const [low, median, high] = [0, 0.5, 1].map((share) => show(quantile(values, share)));
-  return `${median} (${low} to ${high})`;
+type Range = readonly [number, number];
+
+/** The figures as data, rounded to what they are worth. */
+export function reportOf(machine: Report['machine'], all: readonly Figures[]): Report {
+  const rows = all.map(
+    ({ name, work, metric: { unit, better }, runs, ours, peers, ratios, targets }): Row => {
+      const medians = (spreads: Readonly<Record<string, Spread>>) =>
+        each(spreads, ({ median }) => round(median));
+      const ranges = (spreads: Readonly<Record<string, Spread>>) => each(spreads, rangeOf);
+      return {
+        name,
+        work,
+        unit,
+        better,
+        ours: round(ours.median),
+        peers: medians(peers),
+        ratios: medians(ratios),
+        runs,
+        spreads: { ours: rangeOf(ours), peers: ranges(peers), ratios: ranges(ratios) },
+        targets: targets.map(({ peer, atLeast, atMost }) => ({ peer, atLeast, atMost })),
+      };
+    },
+  );
+  return { machine, rows };
 }
 
-/** Milliseconds, for people. */
-export function ms(value: number): string {
-  return value < 1 ? `${(value * 1000).toFixed(0)} µs` : `${value.toFixed(1)} ms`;
+function rangeOf({ least, most }: Spread): Range {
+  return [round(least), round(most)];
+}
+
+function each<T>(
+  spreads: Readonly<Record<string, Spread>>,
+  of: (spread: Spread) => T,
+): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(spreads).map(([name, spread]) => [name, of(spread)]));
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(4));
 }

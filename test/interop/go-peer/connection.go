@@ -20,7 +20,7 @@ const defaultChunk = 64 * 1024
 // connection is one WebSocket as a stream of bytes, with a running account of what it received.
 type connection struct {
 	net.Conn
-	ws       *websocket.Conn
+	ws       *websocket.Conn // nil on a bare TLS connection
 	id       string
 	received int64
 	hash     hash.Hash
@@ -30,6 +30,14 @@ type connection struct {
 func newConnection(ctx context.Context, ws *websocket.Conn, pings *pingCount) *connection {
 	stream := websocket.NetConn(ctx, ws, websocket.MessageBinary)
 	return &connection{Conn: stream, ws: ws, hash: sha256.New(), pings: pings}
+}
+
+// cut closes without a close frame.
+func (c *connection) cut() error {
+	if c.ws == nil {
+		return c.Conn.Close()
+	}
+	return c.ws.CloseNow()
 }
 
 // pingCount counts the pings that were read. Those that came while the connection was idle are read when it is taken.

@@ -45,6 +45,7 @@ type request struct {
 	Chunk   int    `json:"chunk"`
 	Send    int64  `json:"send"`
 	Receive int64  `json:"receive"`
+	Sum     uint32 `json:"sum"`
 	Close   bool   `json:"close"`
 }
 
@@ -89,23 +90,25 @@ func (p *peer) do(q request) (answer, error) {
 	switch q.Do {
 	case "hello":
 		return answer{"name": "go-peer", "library": library(), "go": runtime.Version()}, nil
-	case "server", "client":
+	case "server", "client", "rawServer", "rawClient":
 		return p.open(q)
+	case "collect":
+		collect()
+		return answer{}, nil
 	case "getsAtStart":
 		return getsAtStart(q)
 	case "incomingGet", "outgoingGet", "stats", "untilActive", "churn", "tally", "flush", "close":
 		return p.doPool(q)
-	case "exchange", "write", "read", "end", "cut":
+	case "exchange", "write", "read", "end", "cut", "pour", "drain":
 		return p.doConnection(q)
 	}
 	return nil, errors.New("unsupported")
 }
 
 func (p *peer) open(q request) (answer, error) {
-	open := openClient
-	if q.Do == "server" {
-		open = openServer
-	}
+	open := map[string]func(request) (*pool, int, error){
+		"server": openServer, "client": openClient, "rawServer": openRawServer, "rawClient": openRawClient,
+	}[q.Do]
 	opened, port, err := open(q)
 	if err != nil {
 		return nil, err
@@ -181,10 +184,14 @@ func (p *peer) doConnection(q request) (answer, error) {
 		}
 		sent, err := c.send(*q.Bytes, q.Seed, q.Chunk)
 		return answer{"bytes": sent}, err
+	case "pour":
+		return c.pour(q.Send, q.Chunk)
+	case "drain":
+		return c.drain(q.Receive, q.Sum)
 	case "end":
 		return answer{}, c.Close()
 	case "cut":
-		return answer{}, c.ws.CloseNow()
+		return answer{}, c.cut()
 	}
 	return answer{}, nil
 }

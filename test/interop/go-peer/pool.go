@@ -61,7 +61,7 @@ func (p *pool) fill(c *connection) {
 	p.signal()
 	p.mu.Unlock()
 	if c != nil && isLate {
-		c.ws.CloseNow()
+		c.cut()
 	}
 }
 

@@ -1,22 +1,9 @@
-import { once } from 'node:events';
 import { createClientPool, createServerPool, type PoolConnection } from 'nestjs-npws';
-import type { KeyPair } from '../support/certificates.js';
-import { quantile } from './report.js';
+import type { KeyPair } from '../../support/certificates.js';
+import { serve } from '../child.js';
+import { quantile } from '../quantile.js';
 
-// One end of the churn benchmark, in a process of its own: the parent asks one thing at a time.
-
-/** What the parent asks. */
-export type ChurnRequest =
-  | { readonly do: 'server'; readonly protocol: 1 | 2; readonly tls: KeyPair; readonly capacity: number }
-  | {
-      readonly do: 'client';
-      readonly protocol: 1 | 2;
-      readonly port: number;
-      readonly capacity: number;
-      readonly interval: number;
-    }
-  | { readonly do: 'churn'; readonly loops: number; readonly bytes: number }
-  | { readonly do: 'tally' | 'close' };
+// One end of the churn benchmark, in a process of its own.
 
 /** What was done since the last tally. */
 export interface Tally {
@@ -24,8 +11,6 @@ export interface Tally {
   readonly milliseconds: number;
   /** The p99 of the time that `incomingGet` took, in milliseconds. */
   readonly wait: number;
-  /** CPU time in milliseconds; NaN where it can't be known. */
-  readonly cpu: number;
 }
 
 /** What a Go peer takes; Node's own first choice has the dearer hash. */
@@ -42,7 +27,6 @@ class Counter {
   #uses = 0;
   #waits: number[] = [];
   #since = performance.now();
-  #cpu = process.cpuUsage();
 
   waited(milliseconds: number): void {
     this.#waits.push(milliseconds);
@@ -59,18 +43,15 @@ class Counter {
   /** Throws when anything has failed. */
   tally(): Tally {
     if (this.#failure) throw this.#failure as Error;
-    const { user, system } = process.cpuUsage(this.#cpu);
     const now = performance.now();
     const tally = {
       uses: this.#uses,
       milliseconds: now - this.#since,
       wait: quantile(this.#waits, 0.99),
-      cpu: (user + system) / 1000,
     };
     this.#uses = 0;
     this.#waits = [];
     this.#since = now;
-    this.#cpu = process.cpuUsage();
     return tally;
   }
 }
@@ -84,8 +65,7 @@ interface End {
   close(): Promise<void>;
 }
 
-async function openServer(options: Extract<ChurnRequest, { do: 'server' }>): Promise<End> {
-  const { protocol, tls, capacity } = options;
+async function openServer(protocol: 1 | 2, tls: KeyPair, capacity: number): Promise<End> {
   const listen = { host: '127.0.0.1', port: 0 };
   const pool = createServerPool({
     listen,
@@ -167,8 +147,7 @@ function exchange(connection: PoolConnection, message: Buffer): Promise<void> {
   });
 }
 
-async function openClient(options: Extract<ChurnRequest, { do: 'client' }>): Promise<End> {
-  const { protocol, port, capacity, interval } = options;
+async function openClient(protocol: 1 | 2, port: number, capacity: number, interval: number): Promise<End> {
   const pool = createClientPool({
     address: `127.0.0.1:${port}`,
     tlsMode: 'self-signed',
@@ -220,31 +199,32 @@ function onEachId(control: PoolConnection, follow: (id: string) => void): void {
 
 let end: End | undefined;
 
-async function answerTo(request: ChurnRequest): Promise<object> {
-  switch (request.do) {
-    case 'server':
-      end = await openServer(request);
-      return { port: end.port };
-    case 'client':
-      end = await openClient(request);
-      return {};
-    case 'churn':
-      await end?.churn(request.loops, request.bytes);
-      return {};
-    case 'tally':
-      return end?.counter.tally() ?? {};
-    case 'close':
-      if (end) end.counter.isOver = true;
-      await end?.close();
-      return {};
-  }
-}
+const handlers = {
+  /** The port. */
+  async listen(protocol: 1 | 2, tls: KeyPair, capacity: number): Promise<number> {
+    end = await openServer(protocol, tls, capacity);
+    return end.port;
+  },
 
-process.on('message', (request: ChurnRequest) => {
-  answerTo(request)
-    .catch((error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }))
-    .then((answer) => process.send?.(answer))
-    .catch(() => undefined);
-});
-await once(process, 'disconnect');
-process.exit();
+  async dial(protocol: 1 | 2, port: number, capacity: number, interval: number): Promise<void> {
+    end = await openClient(protocol, port, capacity, interval);
+  },
+
+  /** Sets the loops going. */
+  async churn(loops: number, bytes: number): Promise<void> {
+    await end?.churn(loops, bytes);
+  },
+
+  tally(): Tally | undefined {
+    return end?.counter.tally();
+  },
+
+  async close(): Promise<void> {
+    if (end) end.counter.isOver = true;
+    await end?.close();
+  },
+};
+
+export type ChurnHandlers = typeof handlers;
+
+serve(handlers);

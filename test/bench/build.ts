@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const HERE = new URL('.', import.meta.url);
+const OUT = new URL('../../node_modules/.cache/bench/', import.meta.url);
+
+/** The processes that are measured, by name. */
+const ENDS = {
+  'wire-end': 'ends/wire-end.ts',
+  'take-end': 'ends/take-end.ts',
+  'wait-end': 'ends/wait-end.ts',
+  'churn-end': 'ends/churn-end.ts',
+  'relay-end': 'ends/relay-end.ts',
+  'aside-end': 'ends/aside-end.ts',
+  public: '../../sample/01-reverse-tunnel/public.ts',
+  edge: '../../sample/01-reverse-tunnel/edge.ts',
+} as const;
+
+export type EndName = keyof typeof ENDS;
+
+/** Compiles what is measured to plain JavaScript, as users run it: no loader takes part. */
+export async function buildEnds(): Promise<void> {
+  await build({
+    entryPoints: Object.entries(ENDS).map(([out, file]) => ({ in: fileURLToPath(new URL(file, HERE)), out })),
+    outdir: fileURLToPath(OUT),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    sourcemap: true,
+    logLevel: 'warning',
+  });
+}
+
+export function fileOf(name: EndName): URL {
+  return new URL(`${name}.mjs`, OUT);
+}
+
+/** Where a place in a compiled file came from: 'file.ts:line', or undefined for other files. */
+export function originOf(url: string, line: number, column: number): string | undefined {
+  if (!url.startsWith(OUT.href)) return undefined;
+  const map = new SourceMap(JSON.parse(readFileSync(new URL(`${url}.map`), 'utf8')) as SourceMapPayload);
+  const entry = map.findEntry(line, column);
+  if (!('originalSource' in entry)) return undefined;
+  const file = entry.originalSource.replace(/^.*\//, '');
+  return `${file}:${entry.originalLine + 1}`;
+}

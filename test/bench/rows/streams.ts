@@ -1,0 +1,94 @@
+import { cpuDuring } from '../child.js';
+import type { Contest, Sample, Side, Target } from '../contest.js';
+import { checksum } from '../ends/payload.js';
+import { GoPair, type Load, NodePair, type Pair, run, type Way } from '../pairs.js';
+import { GO_PEER, GO_TLS, OURS, TLS, WS_STREAM } from './names.js';
+
+const MEBIBYTE = 2 ** 20;
+const GIBIBYTE = 2 ** 30;
+
+/** Connections that are there before the first is taken. */
+const CAPACITY = 16;
+
+interface Streams {
+  readonly name: string;
+  /** One for each stream. */
+  readonly ways: readonly Way[];
+  /** Of one write, in KiB. */
+  readonly size: number;
+  /** Of all streams together, in MiB. */
+  readonly amount: number;
+  readonly targets: readonly Target[];
+}
+
+/** Streams of bytes from end to end, beside all that carry such streams. */
+function streams({ name, ways, size, amount, targets }: Streams): Contest {
+  const way = ways[0] === 'up' ? 'client to server' : 'server to client';
+  const which = ways.length > 1 ? `${ways.length} streams, half of them each way` : `a stream, ${way}`;
+  return {
+    name,
+    work: `${which}: ${amount} MiB in writes of ${size} KiB`,
+    metrics: [
+      { key: 'rate', unit: 'MiB/s', better: 'more' },
+      { key: 'cpu', unit: 'CPU s/GiB', better: 'less' },
+    ],
+    targets,
+    sides(bench) {
+      // The source repeats every MiB.
+      const whole = bench.amount(amount, amount / 4) / ways.length;
+      const load = (share: number): Load => {
+        const bytes = Math.ceil(whole * share) * MEBIBYTE;
+        return { ways, size: size * 1024, bytes, sum: checksum(bytes) };
+      };
+      const side = (name: string, start: () => Pair | Promise<Pair>): Side => ({
+        name,
+        async start() {
+          const pair = await start();
+          await pair.open(CAPACITY);
+          return run(pair, (share) => transfer(pair, load(share)));
+        },
+      });
+      const { credentials } = bench;
+      return [
+        side(OURS, () => new NodePair('pool', credentials)),
+        side(TLS, () => new NodePair('tls', credentials)),
+        side(WS_STREAM, () => new NodePair('webSocket', credentials)),
+        ...bench.inGo([
+          side(GO_PEER, () => GoPair.start('pool', credentials)),
+          side(GO_TLS, () => GoPair.start('tls', credentials)),
+        ]),
+      ];
+    },
+  };
+}
+
+async function transfer(pair: Pair, load: Load): Promise<Sample> {
+  const bytes = load.bytes * load.ways.length;
+  let milliseconds = NaN;
+  const cpu = await cpuDuring(pair.ends, async () => {
+    milliseconds = await pair.carry(load);
+  });
+  return { rate: bytes / MEBIBYTE / (milliseconds / 1000), cpu: cpu / 1000 / (bytes / GIBIBYTE) };
+}
+
+const rate = (peer: string, atLeast: number): Target => ({ metric: 'rate', peer, atLeast });
+
+const LARGE: Target[] = [rate(TLS, 0.9), { metric: 'cpu', peer: TLS, atMost: 1.15 }, rate(WS_STREAM, 1)];
+const MIDDLE: Target[] = [rate(TLS, 0.8)];
+const SMALL: Target[] = [rate(TLS, 0.95), rate(WS_STREAM, 5)];
+
+const SINGLE = (['up', 'down'] as const).flatMap((way) => [
+  streams({ name: `stream-64k-${way}`, ways: [way], size: 64, amount: 1_024, targets: LARGE }),
+  streams({ name: `stream-16k-${way}`, ways: [way], size: 16, amount: 512, targets: MIDDLE }),
+  streams({ name: `stream-1k-${way}`, ways: [way], size: 1, amount: 64, targets: SMALL }),
+]);
+
+const EIGHT = streams({
+  name: 'stream-8x64k',
+  ways: ['up', 'down', 'up', 'down', 'up', 'down', 'up', 'down'],
+  size: 64,
+  amount: 1_024,
+  targets: [rate(TLS, 0.95)],
+});
+
+export const STREAMS: readonly Contest[] = [...SINGLE, EIGHT];

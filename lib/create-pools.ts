@@ -10,6 +10,7 @@ import type { Random } from './core/random.js';
 import { ServerPool } from './core/server-pool.js';
 import { createListen } from './transport/acceptor.js';
 import type { PoolConnection } from './transport/connection.js';
+import { isMaskNative } from './transport/mask.js';
 import { type Connect, createDial } from './transport/dialer.js';
 import { clientTls, serverTls, tlsProblemsOf } from './transport/tls.js';
 
@@ -77,7 +78,7 @@ export function buildClientPool(
   const pool = labelOf('client', name);
   const tls = clientTls(pool, options);
   const dial = createDial(options, tls, { pool, clock, random: random32 }, connect);
-  return new ClientPool(name, options, dial, tls, clock, random32);
+  return new ClientPool(name, withPlatform(options), dial, tls, clock, random32);
 }
 
 /** Joins the server's core to the wire. Throws `NpwsOptionsError` when Node does not take the TLS options. */
@@ -89,7 +90,13 @@ export function buildServerPool(
   const pool = labelOf('server', name);
   const tls = serverTls(pool, options);
   const listen = createListen(options, tls, { pool, clock, random: random32 });
-  return new ServerPool(name, options, listen, tls, clock, random32);
+  return new ServerPool(name, withPlatform(options), listen, tls, clock, random32);
+}
+
+/** Has the pool tell at its start what is not as good here as it could be. */
+function withPlatform<O extends { readonly warnings: readonly string[] }>(options: O): O {
+  const slow = `bufferutil is not there, or has no binary for ${process.platform} ${process.arch}: streams take about a quarter more time`;
+  return isMaskNative ? options : { ...options, warnings: [...options.warnings, slow] };
 }
 
 /** Many at once: a call of the generator costs as much as a thousand numbers. */

@@ -263,11 +263,12 @@ class Acceptor implements Listening {
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
       this.#pending.get(key)?.cancel();
       this.#pending.delete(key);
-      const { keepAlive, ping, protocol, allowHalfOpen } = this.options;
+      const { keepAlive, ping, protocol, allowHalfOpen, maxPayload } = this.options;
       const terms = {
         role: 'server',
         protocol: protocol === 2 && isOffered(request.headers) ? 2 : 1,
         allowHalfOpen,
+        maxPayload,
         keepAlive: { period: keepAlive, mode: ping },
       } as const;
       const link = new WebSocketLink(ws, socket, remote, terms, this.surroundings);

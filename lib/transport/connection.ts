@@ -4,15 +4,10 @@ import type { Cancel, Clock } from '../core/clock.js';
 import { NpwsTruncatedError } from '../core/errors.js';
 import { plainAddress, type Remote } from './address.js';
 import { Backlog } from './backlog.js';
-import { FramePacker } from './frame-packer.js';
+import { ByteQueue } from './byte-queue.js';
+import { batchOf, type ByteSource } from './frames.js';
 import { tlsStateOf, type TlsState } from './tls.js';
 import { CLOSE_TIMEOUT } from './wire.js';
-
-/** The largest payload of our own frames: with its header (8 bytes when masked) a frame fills one TLS record of 16 KiB. */
-const MAX_PAYLOAD = 16 * 1024 - 8;
-
-/** Frames handed to the socket and not yet written out: 128 KiB at most. */
-const MAX_FRAMES_OUT = 8;
 
 /** When `write()` asks its caller to wait, in bytes. */
 const WRITE_BUFFER = 128 * 1024;
@@ -48,8 +43,11 @@ export interface ConnectionUse {
   readonly allowHalfOpen: boolean;
   /** Sends everything to `reader` from here on: first what is there already. */
   attach(reader: UseReader): void;
-  /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
-  send(bytes: Uint8Array, done: (error?: Error | null) => void): void;
+  /**
+   * Sends the next `length` bytes of a source, which it reads at once; `done` is called when they are written out, or with
+   * an error when they can't be.
+   */
+  send(source: ByteSource, length: number, done: (error?: Error | null) => void): void;
   resume(): void;
   /** Ends what we say in good order: all of it arrives, then the peer reads the end. `done` when that is written out. */
   finish(done: (error?: Error | null) => void): void;
@@ -86,9 +84,10 @@ export class PoolConnection extends Duplex {
   readonly protocol: 1 | 2;
 
   readonly #use: ConnectionUse;
-  readonly #outgoing = new FramePacker(MAX_PAYLOAD);
+  readonly #outgoing = new ByteQueue();
   readonly #unread = new Backlog();
-  #framesOut = 0;
+  /** Bytes handed to the socket and not yet written out. */
+  #underWay = 0;
   /** The write under way. */
   #written: ((error?: Error | null) => void) | null = null;
   #verdict: Cancel | undefined;
@@ -302,34 +301,33 @@ export class PoolConnection extends Duplex {
     this.#pump();
   }
 
-  /** Sends as much as may be under way. The stream may reuse a write's memory only when all of it is written out. */
+  /** Sends what may be under way. The stream may reuse a write's memory only when all of it is written out. */
   #pump(): void {
-    while (this.#outgoing.length > 0 && this.#framesOut < MAX_FRAMES_OUT) {
-      const frame = this.#outgoing.take();
-      // A client sends a masked copy: it is not to keep both.
-      const { length } = frame;
-      this.#framesOut++;
-      this.#use.send(frame, (error) => {
-        this.#framesOut--;
-        if (error) {
-          this.#failWrite(error);
-          return;
-        }
-        this.#bytesWritten += length;
-        this.#active();
-        this.#pump();
-      });
+    if (this.#underWay > 0) return;
+    const length = batchOf(this.#outgoing.length);
+    if (length === 0) {
+      const written = this.#written;
+      this.#written = null;
+      written?.();
+      return;
     }
-    if (this.#outgoing.length > 0 || this.#framesOut > 0) return;
-    const written = this.#written;
-    this.#written = null;
-    written?.();
+    this.#underWay = length;
+    this.#use.send(this.#outgoing, length, (error) => {
+      this.#underWay = 0;
+      if (error) {
+        this.#failWrite(error);
+        return;
+      }
+      this.#bytesWritten += length;
+      this.#active();
+      this.#pump();
+    });
   }
 
   /** The peer has closed. It may have had all: then its close merely overtook the report that our bytes are out. */
   #settleWrite(): void {
     if (!this.#written) return;
-    const isOut = this.#outgoing.length === 0 && this.#framesOut > 0;
+    const isOut = this.#outgoing.length === 0 && this.#underWay > 0;
     if (isOut) this.#verdict = this.#use.clock.after(REPORT_GRACE, this.#failWrite.bind(this));
     else this.#failWrite();
   }

@@ -141,11 +141,12 @@ class DialAttempt {
   #awaitId(ws: PooledWebSocket): void {
     if (this.#stage === 'over' || !this.#socket) return;
     this.#stage = 'awaiting the ID';
-    const { keepAlive, ping, protocol, allowHalfOpen } = this.options;
+    const { keepAlive, ping, protocol, allowHalfOpen, maxPayload } = this.options;
     const terms = {
       role: 'client',
       protocol,
       allowHalfOpen,
+      maxPayload,
       keepAlive: { period: keepAlive, mode: ping },
     } as const;
     const link = new WebSocketLink(ws, this.#socket, remoteOf(this.#socket), terms, this.surroundings);

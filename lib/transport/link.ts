@@ -11,6 +11,7 @@ import {
 import type { Link, LinkKeeper } from '../core/link.js';
 import type { Remote } from './address.js';
 import { PoolConnection } from './connection.js';
+import type { ByteSource } from './frames.js';
 import { EMPTY, GreetingReader, readName } from './handshake.js';
 import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
@@ -24,6 +25,8 @@ export interface LinkTerms {
   /** Server: what both speak. Client: what it offers, until the server has answered. */
   readonly protocol: 1 | 2;
   readonly allowHalfOpen: boolean;
+  /** The longest message that the peer may send, in bytes. */
+  readonly maxPayload: number;
   readonly keepAlive: KeepAliveRules;
 }
 
@@ -63,7 +66,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     this.clock = clock;
     this.peer = remote.name;
     this.#protocol = terms.protocol;
-    this.#wire = new Wire(ws, socket, terms.role === 'server', clock, {
+    this.#wire = new Wire(ws, socket, terms.role === 'server', terms.maxPayload, clock, {
       message: (message, isBinary) => {
         this.#onMessage(message, isBinary);
       },
@@ -175,6 +178,10 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
 
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
     this.#wire.send(bytes, done);
+  }
+
+  sendFrom(source: ByteSource, length: number, done: (error?: Error | null) => void): void {
+    this.#wire.sendFrom(source, length, done);
   }
 
   pause(): void {

@@ -4,6 +4,7 @@ import type { ConnectionId } from '../core/connection-id.js';
 import type { Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import type { ConnectionUse, UseReader } from './connection.js';
+import type { ByteSource } from './frames.js';
 import { EMPTY } from './handshake.js';
 
 /** How many bytes that came before check-out are kept before the peer is made to wait. */
@@ -19,6 +20,8 @@ export interface Carrier {
   readonly protocol: 1 | 2;
   readonly allowHalfOpen: boolean;
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void;
+  /** Sends the next `length` bytes of a source in binary messages; `done` when they are written out, or can't be. */
+  sendFrom(source: ByteSource, length: number, done: (error?: Error | null) => void): void;
   /** Reads no more for now. */
   pause(): void;
   resume(): void;
@@ -160,10 +163,10 @@ export class Use implements ConnectionUse {
     this.#reader?.broken(error);
   }
 
-  /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
-  send(bytes: Uint8Array, done: (error?: Error | null) => void): void {
+  /** Sends bytes; `done` is called when they are written out, or with an error when they can't be. */
+  send(source: ByteSource, length: number, done: (error?: Error | null) => void): void {
     this.#hasSentData = true;
-    this.link.send(bytes, done);
+    this.link.sendFrom(source, length, done);
   }
 
   resume(): void {

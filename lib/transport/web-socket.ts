@@ -1,4 +1,6 @@
+import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
+import { FrameSplitter } from './frame-splitter.js';
 
 /**
  * A `WebSocket` that tells when its peer begins to close. `ws` itself tells only when the socket is gone, a round
@@ -7,6 +9,26 @@ import { WebSocket } from 'ws';
 export class PooledWebSocket extends WebSocket {
   /** Called when a close frame has come (`code` is 1005 when it was empty), or `ws` closes because of bad input. */
   onPeerClose: ((code: number, reason: string) => void) | null = null;
+
+  /**
+   * Has binary messages that come whole go to `deliver`, past `ws`; all else goes the usual way. `maxPayload` in bytes.
+   */
+  split(isMasked: boolean, maxPayload: number, deliver: (payload: Buffer) => void): void {
+    const { _receiver: receiver } = this as unknown as { _receiver?: Pick<Writable, 'write'> };
+    // It is none of what `ws` promises to have. Without it, everything goes the usual way.
+    if (typeof receiver?.write !== 'function') return;
+    const write = receiver.write.bind(receiver) as (bytes: Buffer) => boolean;
+    let wantsMore = true;
+    const forward = (bytes: Buffer): void => {
+      wantsMore = write(bytes);
+    };
+    const splitter = new FrameSplitter({ isMasked, maxPayload, deliver, forward });
+    receiver.write = (bytes: Buffer) => {
+      wantsMore = true;
+      splitter.take(bytes);
+      return wantsMore;
+    };
+  }
 
   /** `ws` calls this by itself, to answer a close frame or bad input. We call `closeWith` instead. */
   override close(code?: number, reason?: string | Buffer): void {

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../core/clock.js';
 import { onOneLine } from '../core/one-line.js';
-import { SMALL_PAYLOAD, smallFrame } from './small-frame.js';
+import { type ByteSource, framesOf, Message, reuse } from './frames.js';
+import { EMPTY } from './handshake.js';
 import { PooledWebSocket } from './web-socket.js';
 
 /** How long a peer has to answer a close that it may not be reading yet, in milliseconds. */
@@ -50,13 +51,20 @@ export class Wire {
   constructor(
     private readonly ws: PooledWebSocket,
     readonly socket: Socket,
-    /** Whether it sends as a server does: unmasked. */
+    /** Whether it sends as a server does, unmasked, and its peer as a client. */
     private readonly isServer: boolean,
+    maxPayload: number,
     private readonly clock: Clock,
     private readonly listener: WireListener,
   ) {
+    const receive = (message: Buffer, isBinary: boolean): void => {
+      if (!this.#hasEnded) listener.message(message, isBinary);
+    };
     ws.on('message', (data, isBinary) => {
-      if (!this.#hasEnded) listener.message(data as Buffer, isBinary);
+      receive(data as Buffer, isBinary);
+    });
+    ws.split(isServer, maxPayload, (message) => {
+      receive(message, true);
     });
     ws.on('ping', () => {
       listener.pinged();
@@ -96,9 +104,22 @@ export class Wire {
 
   /** Sends one binary message; `done` is called when it is written out, or with an error when it can't be. */
   send(bytes: Uint8Array, done?: (error?: Error | null) => void): void {
-    const isSmall = this.isServer && bytes.length <= SMALL_PAYLOAD;
-    if (isSmall && this.ws.readyState === PooledWebSocket.OPEN) this.socket.write(smallFrame(bytes), done);
-    else this.ws.send(bytes, done);
+    this.sendFrom(new Message(bytes), bytes.length, done);
+  }
+
+  /** Sends the next `length` bytes of a source in binary messages: reads them at once. `done` as in `send`. */
+  sendFrom(source: ByteSource, length: number, done?: (error?: Error | null) => void): void {
+    const frames = framesOf(source, length, !this.isServer);
+    if (this.ws.readyState !== PooledWebSocket.OPEN) {
+      // It has words for why not.
+      this.ws.send(EMPTY, done);
+      return;
+    }
+    this.socket.write(frames, (error) => {
+      // After an error a write may still be under way.
+      if (!error) reuse(frames);
+      done?.(error);
+    });
   }
 
   ping(): void {

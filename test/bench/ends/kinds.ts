@@ -47,9 +47,6 @@ const HOST = '127.0.0.1';
 /** How many raw sockets and bare WebSockets dial at once: more are slower. */
 const AT_ONCE = 64;
 
-/** What a sender queues. A socket's own 16 KiB cost small writes 30 %. */
-const WRITE_BUFFER = 128 * 1024;
-
 /** This package. */
 const pool: Kind = {
   async listen(tls, capacity, keepAlive) {
@@ -107,12 +104,11 @@ const tls = (isResumed: boolean): Kind => ({
     return waiting.asServer((server.address() as AddressInfo).port, () => server.close());
   },
   dial(port, ca) {
-    const options: ConnectionOptions & { highWaterMark: number } = {
+    const options: ConnectionOptions = {
       host: HOST,
       port,
       secureContext: createSecureContext({ ca }),
       minVersion: 'TLSv1.3',
-      highWaterMark: WRITE_BUFFER,
     };
     let session: Buffer | undefined;
     const connectOne = async (): Promise<Named> => {
@@ -135,7 +131,7 @@ const webSocket: Kind = {
     server.on('connection', (socket, request) => {
       const id = String(request.socket.remotePort);
       socket.send(id);
-      const stream = createWebSocketStream(socket, { writableHighWaterMark: WRITE_BUFFER });
+      const stream = createWebSocketStream(socket);
       stream.on('error', () => undefined);
       waiting.add(id, stream);
     });
@@ -149,7 +145,7 @@ const webSocket: Kind = {
     return dialler(async () => {
       const socket = new WebSocket(`wss://${HOST}:${port}`, { ca });
       const [id] = (await once(socket, 'message')) as [Buffer];
-      const stream = createWebSocketStream(socket, { writableHighWaterMark: WRITE_BUFFER });
+      const stream = createWebSocketStream(socket);
       stream.on('error', () => undefined);
       return { id: id.toString(), stream };
     });

@@ -5,6 +5,9 @@ import { crc32 } from 'node:zlib';
 
 const MEBIBYTE = 2 ** 20;
 
+/** How much a sender queues, in bytes, whatever the stream would like: a socket's own 16 KiB cost small writes 30 %. */
+const QUEUED = 128 * 1024;
+
 /** What is sent again and again, so that a piece that is lost, doubled or out of place shows. The Go peer has the same. */
 export const SOURCE = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(
   Buffer.alloc(MEBIBYTE),
@@ -23,7 +26,8 @@ export async function send(stream: Duplex, bytes: number, size: number): Promise
   stream.resume();
   for (let sent = 0; sent < bytes; sent += size) {
     const offset = sent % MEBIBYTE;
-    if (!stream.write(SOURCE.subarray(offset, offset + size))) await once(stream, 'drain');
+    stream.write(SOURCE.subarray(offset, offset + size));
+    if (stream.writableLength >= QUEUED) await once(stream, 'drain');
   }
   stream.end();
   await over(stream);

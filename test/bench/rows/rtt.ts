@@ -14,7 +14,7 @@ function rtt(name: string, bytes: number): Contest {
     ],
     targets,
     sides(bench) {
-      const times = bench.amount(20_000, 4_000);
+      const times = bench.amount(8_000, 4_000);
       const kinds = { [OURS]: 'pool', [TLS]: 'tls', [WS_STREAM]: 'webSocket' } as const;
       return Object.entries(kinds).map(([side, kind]) => ({
         name: side,

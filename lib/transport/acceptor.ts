@@ -19,7 +19,7 @@ import { adviceOnListen, sentences } from './advice.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { isOffered } from './handshake.js';
-import { WebSocketLink } from './link.js';
+import { termsOf, WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
 import { refusalOf, type ServerTls } from './tls.js';
@@ -263,14 +263,8 @@ class Acceptor implements Listening {
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
       this.#pending.get(key)?.cancel();
       this.#pending.delete(key);
-      const { keepAlive, ping, protocol, allowHalfOpen, maxPayload } = this.options;
-      const terms = {
-        role: 'server',
-        protocol: protocol === 2 && isOffered(request.headers) ? 2 : 1,
-        allowHalfOpen,
-        maxPayload,
-        keepAlive: { period: keepAlive, mode: ping },
-      } as const;
+      const protocol = this.options.protocol === 2 && isOffered(request.headers) ? 2 : 1;
+      const terms = termsOf('server', protocol, this.options);
       const link = new WebSocketLink(ws, socket, remote, terms, this.surroundings);
       this.#perAddress.add(socket, remote.address);
       link.name(slot.id);

@@ -86,8 +86,8 @@ export class PoolConnection extends Duplex {
   readonly #use: ConnectionUse;
   readonly #outgoing = new ByteQueue();
   readonly #unread = new Backlog();
-  /** Bytes handed to the socket and not yet written out. */
-  #underWay = 0;
+  /** Whether bytes were handed to the socket and are not yet written out. */
+  #isSending = false;
   /** The write under way. */
   #written: ((error?: Error | null) => void) | null = null;
   #verdict: Cancel | undefined;
@@ -303,7 +303,7 @@ export class PoolConnection extends Duplex {
 
   /** Sends what may be under way. The stream may reuse a write's memory only when all of it is written out. */
   #pump(): void {
-    if (this.#underWay > 0) return;
+    if (this.#isSending) return;
     const length = batchOf(this.#outgoing.length);
     if (length === 0) {
       const written = this.#written;
@@ -311,9 +311,9 @@ export class PoolConnection extends Duplex {
       written?.();
       return;
     }
-    this.#underWay = length;
+    this.#isSending = true;
     this.#use.send(this.#outgoing, length, (error) => {
-      this.#underWay = 0;
+      this.#isSending = false;
       if (error) {
         this.#failWrite(error);
         return;
@@ -327,7 +327,7 @@ export class PoolConnection extends Duplex {
   /** The peer has closed. It may have had all: then its close merely overtook the report that our bytes are out. */
   #settleWrite(): void {
     if (!this.#written) return;
-    const isOut = this.#outgoing.length === 0 && this.#underWay > 0;
+    const isOut = this.#outgoing.length === 0 && this.#isSending;
     if (isOut) this.#verdict = this.#use.clock.after(REPORT_GRACE, this.#failWrite.bind(this));
     else this.#failWrite();
   }

@@ -10,7 +10,7 @@ import { bracketed, remoteOf } from './address.js';
 import { adviceOnDial, adviceOnStatus, NO_ANSWER, NO_PEER, sentences } from './advice.js';
 import type { PoolConnection } from './connection.js';
 import { OFFER_HEADER, offerOf } from './handshake.js';
-import { WebSocketLink } from './link.js';
+import { termsOf, WebSocketLink } from './link.js';
 import type { Surroundings } from './surroundings.js';
 import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
 import { PooledWebSocket } from './web-socket.js';
@@ -141,14 +141,7 @@ class DialAttempt {
   #awaitId(ws: PooledWebSocket): void {
     if (this.#stage === 'over' || !this.#socket) return;
     this.#stage = 'awaiting the ID';
-    const { keepAlive, ping, protocol, allowHalfOpen, maxPayload } = this.options;
-    const terms = {
-      role: 'client',
-      protocol,
-      allowHalfOpen,
-      maxPayload,
-      keepAlive: { period: keepAlive, mode: ping },
-    } as const;
+    const terms = termsOf('client', this.options.protocol, this.options);
     const link = new WebSocketLink(ws, this.#socket, remoteOf(this.#socket), terms, this.surroundings);
     link.keeper = {
       begun: () => undefined,

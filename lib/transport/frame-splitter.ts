@@ -1,13 +1,8 @@
+import { FINAL_BINARY, headerOf, KEY, LENGTH_IN_16_BITS, MASKED } from './frame-header.js';
 import { mask } from './mask.js';
-
-/** A whole unfragmented binary message, without extensions: what peers send all the time. */
-const FINAL_BINARY = 0x82;
 
 const PING = 0x89;
 const PONG = 0x8a;
-const MASKED = 0x80;
-const LENGTH_IN_16_BITS = 126;
-const KEY = 4;
 
 /** What to expect of a peer, and where its frames go. */
 export interface FrameSplitterOptions {
@@ -32,7 +27,6 @@ export class FrameSplitter {
   /** How much is to come of a frame that was forwarded. */
   #missing = 0;
   #isOver = false;
-  readonly #key = new Uint8Array(KEY);
 
   constructor(private readonly options: FrameSplitterOptions) {}
 
@@ -63,17 +57,14 @@ export class FrameSplitter {
     const isUsual = first === FINAL_BINARY || isControl;
     // What is wrong already is judged before the rest of it is there.
     if (!isUsual || ((second & MASKED) !== 0) !== isMasked) return this.#giveUp(chunk, at);
-    if (there < headerOf(short)) return at;
+    if (there < headerOf(short, false)) return at;
     const length = lengthOf(chunk, at, short);
     if (length > maxPayload) return this.#giveUp(chunk, at);
-    const start = at + headerOf(short) + (isMasked ? KEY : 0);
+    const start = at + headerOf(short, isMasked);
     const end = start + length;
     if (isControl || end > chunk.length) return this.#forward(chunk, at, end);
     const payload = chunk.subarray(start, end);
-    if (isMasked) {
-      chunk.copy(this.#key, 0, start - KEY, start);
-      mask(payload, this.#key);
-    }
+    if (isMasked) mask(payload, chunk.subarray(start - KEY, start));
     deliver(payload);
     return end;
   }
@@ -91,12 +82,6 @@ export class FrameSplitter {
     this.options.forward(chunk.subarray(at, there));
     return there;
   }
-}
-
-/** The bytes of a header whose short length is this, without a key. */
-function headerOf(short: number): number {
-  if (short < LENGTH_IN_16_BITS) return 2;
-  return short === LENGTH_IN_16_BITS ? 4 : 10;
 }
 
 function lengthOf(chunk: Buffer, at: number, short: number): number {

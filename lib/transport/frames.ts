@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { FINAL_BINARY, headerOf, KEY, LENGTH_IN_16_BITS, MASKED } from './frame-header.js';
 import { mask } from './mask.js';
 
 /** What a TLS record holds, in bytes: a frame that fills it costs least. */
@@ -6,13 +7,6 @@ const RECORD = 16 * 1024;
 
 /** How much to make frames of at once, in bytes: eight frames full. */
 const BATCH = 8 * (RECORD - 8);
-
-const FINAL_BINARY = 0x82;
-const MASKED = 0x80;
-const LENGTH_IN_16_BITS = 126;
-
-/** The bytes of a masking key. */
-const KEY = 4;
 
 /** Up to this size, in bytes, memory is taken from Node's pool. Beyond, what lives as long beside it would keep it. */
 const POOLED = 2_048;
@@ -28,10 +22,10 @@ export interface ByteSource {
  * section 5.2). `ws` makes a write of each, and two without masking, which costs many times what the frame costs.
  */
 export function framesOf(source: ByteSource, length: number, isMasked: boolean): Buffer {
-  const most = RECORD - headerOf(RECORD, isMasked);
+  const most = RECORD - headerOf(LENGTH_IN_16_BITS, isMasked);
   const whole = Math.max(Math.ceil(length / most) - 1, 0);
   const last = length - whole * most;
-  const size = whole * RECORD + headerOf(last, isMasked) + last;
+  const size = whole * RECORD + headerOf(shortOf(last), isMasked) + last;
   const frames = size <= POOLED ? Buffer.allocUnsafe(size) : takeMemory(size);
   let at = 0;
   for (let frame = 0; frame < whole; frame++) at = writeFrame(frames, at, source, most, isMasked);
@@ -73,8 +67,9 @@ export class Message implements ByteSource {
   }
 }
 
-function headerOf(length: number, isMasked: boolean): number {
-  return (length < LENGTH_IN_16_BITS ? 2 : 4) + (isMasked ? KEY : 0);
+/** The length of a frame's payload as its second byte tells it. Ours fit in 16 bits. */
+function shortOf(length: number): number {
+  return Math.min(length, LENGTH_IN_16_BITS);
 }
 
 /** Writes one frame and returns where the next one begins. */
@@ -85,10 +80,10 @@ function writeFrame(
   length: number,
   isMasked: boolean,
 ): number {
-  const start = at + headerOf(length, isMasked);
+  const start = at + headerOf(shortOf(length), isMasked);
   const end = start + length;
   frames[at] = FINAL_BINARY;
-  frames[at + 1] = Math.min(length, LENGTH_IN_16_BITS) | (isMasked ? MASKED : 0);
+  frames[at + 1] = shortOf(length) | (isMasked ? MASKED : 0);
   if (length >= LENGTH_IN_16_BITS) frames.writeUInt16BE(length, at + 2);
   if (length > 0) source.read(frames.subarray(start, end));
   if (isMasked) {

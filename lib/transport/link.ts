@@ -9,6 +9,7 @@ import {
   type PoolRole,
 } from '../core/errors.js';
 import type { Link, LinkKeeper } from '../core/link.js';
+import type { ResolvedPoolOptions } from '../core/pool-options.js';
 import type { Remote } from './address.js';
 import { PoolConnection } from './connection.js';
 import type { ByteSource } from './frames.js';
@@ -28,6 +29,15 @@ export interface LinkTerms {
   /** The longest message that the peer may send, in bytes. */
   readonly maxPayload: number;
   readonly keepAlive: KeepAliveRules;
+}
+
+/** The terms of a link that speaks, or offers, this protocol, by its pool's options. */
+export function termsOf(
+  role: PoolRole,
+  protocol: 1 | 2,
+  { allowHalfOpen, maxPayload, keepAlive, ping }: ResolvedPoolOptions,
+): LinkTerms {
+  return { role, protocol, allowHalfOpen, maxPayload, keepAlive: { period: keepAlive, mode: ping } };
 }
 
 /**

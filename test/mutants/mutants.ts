@@ -384,7 +384,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a close that overtakes the report of what was written is an error',
     file: 'lib/transport/connection.ts',
-    find: 'this.#outgoing.length === 0 && this.#underWay > 0;',
+    find: 'this.#outgoing.length === 0 && this.#isSending;',
     replace: 'false;',
     killedBy: ['test/transport/end-while-writing'],
   },

@@ -43,9 +43,19 @@ export function fileOf(name: EndName): URL {
 /** Where a place in a compiled file came from: 'file.ts:line', or undefined for other files. */
 export function originOf(url: string, line: number, column: number): string | undefined {
   if (!url.startsWith(OUT.href)) return undefined;
-  const map = new SourceMap(JSON.parse(readFileSync(new URL(`${url}.map`), 'utf8')) as SourceMapPayload);
-  const entry = map.findEntry(line, column);
+  const entry = mapOf(url).findEntry(line, column);
   if (!('originalSource' in entry)) return undefined;
   const file = entry.originalSource.replace(/^.*\//, '');
   return `${file}:${entry.originalLine + 1}`;
+}
+
+/** Those that were read: each place in a file asks for its map. */
+const maps = new Map<string, SourceMap>();
+
+function mapOf(url: string): SourceMap {
+  const known = maps.get(url);
+  if (known) return known;
+  const map = new SourceMap(JSON.parse(readFileSync(new URL(`${url}.map`), 'utf8')) as SourceMapPayload);
+  maps.set(url, map);
+  return map;
 }

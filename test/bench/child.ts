@@ -89,6 +89,11 @@ export class Child<H extends Handlers> implements Measured, AsyncDisposable {
     this.#gone = once(this.#process, 'exit');
   }
 
+  /** What can be profiled. */
+  get children(): { readonly process: Child<H> } {
+    return { process: this };
+  }
+
   /** Rejects with what the handler throws, or when the process is gone. */
   ask<K extends keyof H & string>(name: K, ...args: Parameters<H[K]>): Promise<Awaited<ReturnType<H[K]>>> {
     return this.#ask(name, args) as Promise<Awaited<ReturnType<H[K]>>>;
@@ -129,13 +134,16 @@ export class Child<H extends Handlers> implements Measured, AsyncDisposable {
   }
 }
 
-/** The CPU time that these have used together while `work` went on, in milliseconds. */
-export async function cpuDuring(ends: readonly Measured[], work: () => Promise<void>): Promise<number> {
+/** Does some work; the CPU time that these have used together meanwhile, in milliseconds, and what came of the work. */
+export async function cpuDuring<T>(
+  ends: readonly Measured[],
+  work: () => Promise<T>,
+): Promise<{ cpu: number; result: T }> {
   const total = async (): Promise<number> => {
     const usages = await Promise.all(ends.map((end) => end.usage()));
     return usages.reduce((sum, { cpu }) => sum + cpu, 0);
   };
   const before = await total();
-  await work();
-  return (await total()) - before;
+  const result = await work();
+  return { cpu: (await total()) - before, result };
 }

@@ -23,9 +23,28 @@ export interface Side {
 /** A side that is ready to do its work. Disposed of, its processes are gone. */
 export interface Running extends AsyncDisposable {
   /** Those of its processes that can be profiled. */
-  readonly children?: Readonly<Record<string, Child<Handlers>>>;
+  readonly children: Readonly<Record<string, Child<Handlers>>>;
   /** Does the work, or about this share of it, and checks what came of it. Rejects when it is wrong. */
   measure(share: number): Promise<Sample>;
+}
+
+/** A side whose work is done by what `start` starts. */
+export function side<W extends Omit<Running, 'measure'>>(
+  name: string,
+  start: () => W | Promise<W>,
+  measure: (workers: W, share: number) => Promise<Sample>,
+): Side {
+  return {
+    name,
+    async start() {
+      const workers = await start();
+      return {
+        children: workers.children,
+        measure: (share) => measure(workers, share),
+        [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
+      };
+    },
+  };
 }
 
 /** What is to be reached: a bound for a metric of ours, or for its ratio to that of a peer. */

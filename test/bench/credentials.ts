@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 
-/** The server's certificate for a contest, as text and as files. */
+/** The servers' certificate, as text and as files. */
 export class Credentials implements AsyncDisposable {
   private constructor(
     readonly pem: KeyPair,

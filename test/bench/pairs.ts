@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { GoPeer } from '../interop/driver.js';
 import { Child, type Handlers, type Measured, type Usage } from './child.js';
-import type { Running } from './contest.js';
 import type { Credentials } from './credentials.js';
 import type { KINDS } from './ends/kinds.js';
 import type { WireHandlers } from './ends/wire-end.js';
@@ -61,16 +60,11 @@ export class NodePair implements Pair {
     await Promise.all([this.client.ask('fill', count), this.server.ask('holds', count)]);
   }
 
-  /** Takes the same connections at both ends. */
-  async take(count: number): Promise<void> {
-    await this.fill(count);
-    await this.client.ask('take', await this.server.ask('next', count));
-  }
-
   /** Takes the same connections at both ends; the microseconds that one took, both ends together. */
-  async timedTake(count: number): Promise<number> {
-    const { each, ids } = await this.server.ask('timedTake', count);
-    return each + (await this.client.ask('timedTake', ids)).each;
+  async take(count: number): Promise<number> {
+    await this.fill(count);
+    const { ids, each } = await this.server.ask('next', count);
+    return each + (await this.client.ask('take', ids));
   }
 
   async carry({ ways, bytes, size, sum }: Load): Promise<number> {
@@ -169,11 +163,6 @@ export class GoPair implements Pair {
   }
 }
 
-/** A pair that is ready for its work. */
-export function run(pair: Pair, measure: Running['measure']): Running {
-  return { children: pair.children, measure, [Symbol.asyncDispose]: () => pair[Symbol.asyncDispose]() };
-}
-
 async function dispose(ends: readonly AsyncDisposable[]): Promise<void> {
   await Promise.all(ends.map((end) => end[Symbol.asyncDispose]()));
 }
@@ -210,7 +199,7 @@ class GoEnd implements Measured {
 }
 
 /** What another process has used. NaN where there is no `/proc`. */
-export function usageOf(pid: number): Usage {
+function usageOf(pid: number): Usage {
   if (process.platform !== 'linux') return { cpu: NaN, memory: NaN };
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // Behind the program's name, which may hold anything.

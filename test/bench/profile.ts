@@ -17,7 +17,7 @@ export async function profileOf(
   const [side] = contest.sides(bench);
   if (!side) return;
   await using ours = await side.start();
-  const children = Object.entries(ours.children ?? {});
+  const children = Object.entries(ours.children);
   progress(`${contest.name}: warming up`);
   await ours.measure(1);
   for (const [, child] of children) await child.startProfile();

@@ -1,4 +1,5 @@
 import { type Figures, isMet, reached, type Spread, type Target } from './contest.js';
+import { OURS } from './rows/names.js';
 
 /** A number with about three digits. */
 export function figure(value: number): string {
@@ -17,12 +18,12 @@ export function tableOf(contest: readonly Figures[]): string {
   const [first] = contest;
   if (!first) return '';
   const { name, work } = first;
-  const sides = ['nestjs-npws', ...Object.keys(first.peers)];
+  const sides = [OURS, ...Object.keys(first.peers)];
   const head = contest.flatMap(({ metric: { key, unit } }) => [`${key}, ${unit}`, 'ours / it']);
   const lines = sides.map((side) => [
     side,
     ...contest.flatMap((each) => {
-      const spread = side === 'nestjs-npws' ? each.ours : each.peers[side];
+      const spread = side === OURS ? each.ours : each.peers[side];
       const ratios = each.ratios[side];
       return [spread ? tell(spread, figure) : 'unknown', ratios ? tell(ratios, ratio) : ''];
     }),

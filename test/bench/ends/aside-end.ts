@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { createClientPool, createServerPool, type ServerPool, type PoolConnection } from 'nestjs-npws';
+import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createCertificate } from '../../support/certificates.js';
 import { createPair, takeBoth, until } from '../../support/pair.js';
+import { upgradeRequest } from '../../support/raw-peer.js';
 import { serve } from '../child.js';
 import { quantile } from '../quantile.js';
 
@@ -32,24 +33,29 @@ const OPENINGS = {
   },
 } as const;
 
-let served: ServerPool<PoolConnection> | undefined;
-let ca = '';
+/** A server to be dialled, and who vouches for it. */
+interface Served {
+  readonly port: number;
+  readonly ca: string;
+}
+
+let served: Promise<Served> | undefined;
+
+async function listen(): Promise<Served> {
+  const { key, cert } = await createCertificate();
+  const server = createServerPool({ listen: { host: HOST, port: 0 }, tls: { key, cert }, maxCapacity: 100 });
+  await server.start();
+  return { port: server.address()?.port ?? 0, ca: cert };
+}
 
 const handlers = {
-  /** A server to be dialled. */
-  async listen(): Promise<void> {
-    const { key, cert } = await createCertificate();
-    served = createServerPool({ listen: { host: HOST, port: 0 }, tls: { key, cert }, maxCapacity: 100 });
-    await served.start();
-    ca = cert;
-  },
-
   /** The median time of opening one, in milliseconds. */
   async open(how: keyof typeof OPENINGS, times: number): Promise<number> {
+    const { port, ca } = await (served ??= listen());
     const spans: number[] = [];
     for (let i = 0; i < times; i++) {
       const start = performance.now();
-      await OPENINGS[how](served?.address()?.port ?? 0, ca);
+      await OPENINGS[how](port, ca);
       spans.push(performance.now() - start);
     }
     return quantile(spans, 0.5);
@@ -125,12 +131,9 @@ const handlers = {
 
 /** A peer that does the hand-shake by hand and never reads. */
 function upgradeAndGoDeaf(port: number): Socket {
-  const key = randomBytes(16).toString('base64');
   const socket = connect(port, HOST).pause();
   socket.on('error', () => undefined);
-  socket.write(
-    `GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
-  );
+  socket.write(upgradeRequest());
   return socket;
 }
 

@@ -215,8 +215,9 @@ const handlers = {
     await end?.churn(loops, bytes);
   },
 
-  tally(): Tally | undefined {
-    return end?.counter.tally();
+  tally(): Tally {
+    if (!end) throw new Error('nothing runs');
+    return end.counter.tally();
   },
 
   async close(): Promise<void> {

@@ -8,8 +8,7 @@ import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 import { until } from '../../support/pair.js';
 import type { KeyPair } from '../../support/certificates.js';
 
-// The kinds of connection that a user could choose between, each as it does best: TLS 1.3, verified, its own buffers of
-// the size that suits it.
+// The kinds of connection that a user could choose between, over TLS 1.3, verified.
 
 /** The end that listens. */
 export interface ServerEnd {

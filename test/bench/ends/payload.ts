@@ -1,7 +1,7 @@
-import { createCipheriv } from 'node:crypto';
 import { once } from 'node:events';
 import { finished, type Duplex } from 'node:stream';
 import { crc32 } from 'node:zlib';
+import { bytesOf } from '../../support/raw-bytes.js';
 
 const MEBIBYTE = 2 ** 20;
 
@@ -9,9 +9,7 @@ const MEBIBYTE = 2 ** 20;
 const QUEUED = 128 * 1024;
 
 /** What is sent again and again, so that a piece that is lost, doubled or out of place shows. The Go peer has the same. */
-export const SOURCE = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(
-  Buffer.alloc(MEBIBYTE),
-);
+export const SOURCE = bytesOf(MEBIBYTE, 0);
 
 /** The CRC-32 of the first bytes that `send` sends: a whole number of MiB. Cheap enough to be no part of the result. */
 export function checksum(bytes: number): number {

@@ -28,33 +28,34 @@ const handlers = {
     client = KINDS[kind].dial(port, ca, capacity, keepAlive);
   },
 
-  /** Dials until so many are idle; the milliseconds that it took. */
-  async fill(count: number): Promise<number> {
-    const start = performance.now();
+  /** Dials until so many are idle. */
+  async fill(count: number): Promise<void> {
     await client?.fill(count);
-    return performance.now() - start;
   },
 
   async holds(count: number): Promise<void> {
     await server?.holds(count);
   },
 
-  /** Server: takes any. Their names. */
-  async next(count: number): Promise<string[]> {
+  /** Server: takes any. Their names, and the microseconds that one took. */
+  async next(count: number): Promise<{ ids: string[]; each: number }> {
     const ids: string[] = [];
     taken = [];
+    const start = performance.now();
     for (let i = 0; server && i < count; i++) {
       const { id, stream } = await server.next();
       ids.push(id);
       taken.push(stream);
     }
-    return ids;
+    return { ids, each: ((performance.now() - start) * 1000) / count };
   },
 
-  /** Client: takes those. */
-  async take(ids: readonly string[]): Promise<void> {
+  /** Client: takes those. The microseconds that one took. */
+  async take(ids: readonly string[]): Promise<number> {
     taken = [];
+    const start = performance.now();
     for (const id of ids) if (client) taken.push(await client.take(id));
+    return ((performance.now() - start) * 1000) / ids.length;
   },
 
   /** Sends or receives on each of those that were taken. When each began to send, or had all. */
@@ -92,15 +93,6 @@ const handlers = {
       spans.push((performance.now() - start) * 1000);
     }
     return { p50: quantile(spans, 0.5), p99: quantile(spans, 0.99) };
-  },
-
-  /** Takes some, and tells the microseconds that one took; the names only where any may be taken. */
-  async timedTake(wanted: number | readonly string[]): Promise<{ each: number; ids: string[] }> {
-    const count = typeof wanted === 'number' ? wanted : wanted.length;
-    const start = performance.now();
-    const ids = typeof wanted === 'number' ? await handlers.next(wanted) : [];
-    if (typeof wanted !== 'number') await handlers.take(wanted);
-    return { each: ((performance.now() - start) * 1000) / count, ids };
   },
 
   /** Does nothing for a while; the p99 of how late its event loop was meanwhile, in milliseconds. */

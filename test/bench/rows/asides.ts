@@ -1,5 +1,5 @@
 import { Child } from '../child.js';
-import type { Contest, Metric, Sample, Side } from '../contest.js';
+import { type Contest, type Metric, type Sample, side, type Side } from '../contest.js';
 import type { AsideHandlers } from '../ends/aside-end.js';
 import { OURS, TCP, TLS } from './names.js';
 
@@ -8,22 +8,13 @@ import { OURS, TCP, TLS } from './names.js';
 const MS: Metric = { key: 'time', unit: 'ms', better: 'less' };
 
 /** A side whose work one process does. */
-function side(name: string, measure: (child: Child<AsideHandlers>, share: number) => Promise<Sample>): Side {
-  return {
-    name,
-    async start() {
-      const child = new Child<AsideHandlers>('aside-end');
-      await child.ask('listen');
-      return {
-        children: { pools: child },
-        measure: (share) => measure(child, share),
-        [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
-      };
-    },
-  };
+function alone(name: string, measure: (child: Child<AsideHandlers>, share: number) => Promise<Sample>): Side {
+  return side(name, () => new Child<AsideHandlers>('aside-end'), measure);
 }
 
-const refill: Contest['sides'] = (bench) => [side(OURS, (child) => child.ask('refill', bench.amount(20, 5)))];
+const refill: Contest['sides'] = (bench) => [
+  alone(OURS, (child) => child.ask('refill', bench.amount(20, 5))),
+];
 
 const firstConnection: Contest = {
   name: 'first-connection',
@@ -34,7 +25,7 @@ const firstConnection: Contest = {
     const times = bench.amount(200, 50);
     const openings = { [OURS]: 'pool', [TLS]: 'tls', [TCP]: 'tcp' } as const;
     return Object.entries(openings).map(([name, how]) =>
-      side(name, async (child, share) => ({ time: await child.ask('open', how, times * share) })),
+      alone(name, async (child, share) => ({ time: await child.ask('open', how, times * share) })),
     );
   },
 };
@@ -58,7 +49,7 @@ export const ASIDES: readonly Contest[] = [
     metrics: [{ key: 'memory', unit: 'KiB', better: 'less' }],
     targets: [],
     warmUp: 0,
-    sides: () => [side(OURS, async (child) => ({ memory: await child.ask('stalled', 10) }))],
+    sides: () => [alone(OURS, async (child) => ({ memory: await child.ask('stalled', 10) }))],
   },
   {
     name: 'close-idle',
@@ -67,7 +58,7 @@ export const ASIDES: readonly Contest[] = [
     targets: [],
     warmUp: 0,
     sides: (bench) => [
-      side(OURS, async (child) => ({ time: await child.ask('closeIdle', bench.amount(1_000, 100)) })),
+      alone(OURS, async (child) => ({ time: await child.ask('closeIdle', bench.amount(1_000, 100)) })),
     ],
   },
   {
@@ -76,6 +67,6 @@ export const ASIDES: readonly Contest[] = [
     metrics: [MS],
     targets: [],
     warmUp: 0,
-    sides: () => [side(OURS, async (child) => ({ time: await child.ask('closeDeaf') }))],
+    sides: () => [alone(OURS, async (child) => ({ time: await child.ask('closeDeaf') }))],
   },
 ];

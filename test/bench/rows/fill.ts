@@ -1,6 +1,6 @@
 import { cpuDuring } from '../child.js';
-import type { Contest, Sample, Side } from '../contest.js';
-import { GoPair, NodePair, type Pair, run } from '../pairs.js';
+import { type Contest, type Sample, side, type Side } from '../contest.js';
+import { GoPair, NodePair, type Pair } from '../pairs.js';
 import { GO_PEER, OURS, TLS, TLS_RESUMED, WS } from './names.js';
 
 /** From nothing to a full pool. */
@@ -20,31 +20,25 @@ export const FILL: Contest = {
   warmUp: 2,
   sides(bench) {
     const connections = bench.amount(1_000, 200);
-    const side = (name: string, start: () => Pair | Promise<Pair>): Side => ({
-      name,
-      async start() {
-        const pair = await start();
-        return run(pair, (share) => fill(pair, Math.ceil(connections * share)));
-      },
-    });
+    const filler = (name: string, start: () => Pair | Promise<Pair>): Side =>
+      side(name, start, (pair, share) => fill(pair, Math.ceil(connections * share)));
     const { credentials } = bench;
     return [
-      side(OURS, () => new NodePair('pool', credentials)),
-      side(TLS, () => new NodePair('tls', credentials)),
-      side(TLS_RESUMED, () => new NodePair('tls-resumed', credentials)),
-      side(WS, () => new NodePair('webSocket', credentials)),
-      ...bench.inGo([side(GO_PEER, () => GoPair.start('pool', credentials))]),
+      filler(OURS, () => new NodePair('pool', credentials)),
+      filler(TLS, () => new NodePair('tls', credentials)),
+      filler(TLS_RESUMED, () => new NodePair('tls-resumed', credentials)),
+      filler(WS, () => new NodePair('webSocket', credentials)),
+      ...bench.inGo([filler(GO_PEER, () => GoPair.start('pool', credentials))]),
     ];
   },
 };
 
 async function fill(pair: Pair, connections: number): Promise<Sample> {
-  let milliseconds = NaN;
-  const cpu = await cpuDuring(pair.ends, async () => {
+  const { cpu, result: milliseconds } = await cpuDuring(pair.ends, async () => {
     const start = performance.now();
     await pair.open(connections);
     await pair.fill(connections);
-    milliseconds = performance.now() - start;
+    return performance.now() - start;
   });
   await pair.close();
   return { rate: (connections / milliseconds) * 1000, cpu: cpu / connections };

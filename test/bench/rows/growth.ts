@@ -1,6 +1,6 @@
 import { cpuDuring } from '../child.js';
-import type { Contest, Sample, Target } from '../contest.js';
-import { NodePair, run } from '../pairs.js';
+import { type Contest, type Sample, side, type Target } from '../contest.js';
+import { NodePair } from '../pairs.js';
 import { MEMORY, memoryOfIdle } from './idle-memory.js';
 import { OURS } from './names.js';
 
@@ -27,16 +27,14 @@ export const GROWTH: Contest = {
   warmUp: 0.1,
   sides(bench) {
     const span = bench.amount(2_000, 1_000);
-    return SIZES.map(({ name, size, quick }) => ({
-      name,
-      start() {
-        const pair = new NodePair('pool', bench.credentials);
+    return SIZES.map(({ name, size, quick }) =>
+      side(
+        name,
+        () => new NodePair('pool', bench.credentials),
         // The same work to get warm, whatever the size.
-        const work = (share: number): Promise<Sample> =>
-          share < 1 ? grow(pair, 1_000, 100) : grow(pair, bench.amount(size, quick), span);
-        return Promise.resolve(run(pair, work));
-      },
-    }));
+        (pair, share) => (share < 1 ? grow(pair, 1_000, 100) : grow(pair, bench.amount(size, quick), span)),
+      ),
+    );
   },
 };
 
@@ -45,14 +43,12 @@ async function grow(pair: NodePair, size: number, span: number): Promise<Sample>
   const start = performance.now();
   await pair.fill(size);
   const fill = (performance.now() - start) / size;
-  let delay = NaN;
-  const cpu = await cpuDuring(pair.ends, async () => {
-    const delays = await Promise.all(pair.ends.map((end) => end.ask('delay', span)));
-    delay = Math.max(...delays);
-  });
-  const take = await pair.timedTake(50);
+  const { cpu, result: delays } = await cpuDuring(pair.ends, () =>
+    Promise.all(pair.ends.map((end) => end.ask('delay', span))),
+  );
+  const take = await pair.take(50);
   await pair.close();
-  return { fill, take, sweep: (cpu * 1_000) / size / (span / KEEP_ALIVE), delay };
+  return { fill, take, sweep: (cpu * 1_000) / size / (span / KEEP_ALIVE), delay: Math.max(...delays) };
 }
 
 /** What each takes of memory. */
@@ -63,11 +59,11 @@ export const MEMORY_GROWTH: Contest = {
   targets: [{ metric: 'memory', peer: '1,000', atMost: 1.25 }],
   warmUp: 0,
   sides: (bench) =>
-    SIZES.map(({ name, size, quick }) => ({
-      name,
-      start() {
-        const pair = new NodePair('pool', bench.credentials);
-        return Promise.resolve(run(pair, () => memoryOfIdle(pair, bench.amount(size, quick))));
-      },
-    })),
+    SIZES.map(({ name, size, quick }) =>
+      side(
+        name,
+        () => new NodePair('pool', bench.credentials),
+        (pair) => memoryOfIdle(pair, bench.amount(size, quick)),
+      ),
+    ),
 };

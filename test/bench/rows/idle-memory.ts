@@ -1,5 +1,5 @@
-import type { Contest, Sample, Side } from '../contest.js';
-import { GoPair, NodePair, type Pair, run } from '../pairs.js';
+import { type Contest, type Sample, side, type Side } from '../contest.js';
+import { GoPair, NodePair, type Pair } from '../pairs.js';
 import { GO_PEER, OURS, TLS } from './names.js';
 
 /** Connections that are there, and gone again, before memory is looked at: what is loaded once is not theirs. */
@@ -20,18 +20,13 @@ export const IDLE_MEMORY: Contest = {
   warmUp: 0,
   sides(bench) {
     const connections = bench.amount(5_000, 500);
-    const side = (name: string, start: () => Pair | Promise<Pair>): Side => ({
-      name,
-      async start() {
-        const pair = await start();
-        return run(pair, () => memoryOfIdle(pair, connections));
-      },
-    });
+    const idler = (name: string, start: () => Pair | Promise<Pair>): Side =>
+      side(name, start, (pair) => memoryOfIdle(pair, connections));
     const { credentials } = bench;
     return [
-      side(OURS, () => new NodePair('pool', credentials)),
-      side(TLS, () => new NodePair('tls', credentials)),
-      ...bench.inGo([side(GO_PEER, () => GoPair.start('pool', credentials))]),
+      idler(OURS, () => new NodePair('pool', credentials)),
+      idler(TLS, () => new NodePair('tls', credentials)),
+      ...bench.inGo([idler(GO_PEER, () => GoPair.start('pool', credentials))]),
     ];
   },
 };

@@ -1,5 +1,5 @@
-import type { Contest, Target } from '../contest.js';
-import { NodePair, run } from '../pairs.js';
+import { type Contest, side, type Target } from '../contest.js';
+import { NodePair } from '../pairs.js';
 import { OURS, TLS, WS_STREAM } from './names.js';
 
 /** Round trips of one message at a time, sent back by the server. */
@@ -16,16 +16,16 @@ function rtt(name: string, bytes: number): Contest {
     sides(bench) {
       const times = bench.amount(8_000, 4_000);
       const kinds = { [OURS]: 'pool', [TLS]: 'tls', [WS_STREAM]: 'webSocket' } as const;
-      return Object.entries(kinds).map(([side, kind]) => ({
-        name: side,
-        async start() {
-          const pair = new NodePair(kind, bench.credentials);
-          await pair.open(1);
-          await pair.take(1);
-          await pair.server.ask('echo');
-          return run(pair, async (share) => ({ ...(await pair.client.ask('trips', bytes, times * share)) }));
-        },
-      }));
+      const echoed = (kind: 'pool' | 'tls' | 'webSocket') => async (): Promise<NodePair> => {
+        const pair = new NodePair(kind, bench.credentials);
+        await pair.open(1);
+        await pair.take(1);
+        await pair.server.ask('echo');
+        return pair;
+      };
+      return Object.entries(kinds).map(([name, kind]) =>
+        side(name, echoed(kind), (pair, share) => pair.client.ask('trips', bytes, times * share)),
+      );
     },
   };
 }

@@ -1,7 +1,7 @@
 import { cpuDuring } from '../child.js';
-import type { Contest, Sample, Side, Target } from '../contest.js';
+import { type Contest, type Sample, side, type Side, type Target } from '../contest.js';
 import { checksum } from '../ends/payload.js';
-import { GoPair, type Load, NodePair, type Pair, run, type Way } from '../pairs.js';
+import { GoPair, type Load, NodePair, type Pair, type Way } from '../pairs.js';
 import { GO_PEER, GO_TLS, OURS, TLS, WS_STREAM } from './names.js';
 
 const MEBIBYTE = 2 ** 20;
@@ -40,22 +40,22 @@ function streams({ name, ways, size, amount, targets }: Streams): Contest {
         const bytes = Math.ceil(whole * share) * MEBIBYTE;
         return { ways, size: size * 1024, bytes, sum: checksum(bytes) };
       };
-      const side = (name: string, start: () => Pair | Promise<Pair>): Side => ({
-        name,
-        async start() {
+      const carrier = (name: string, start: () => Pair | Promise<Pair>): Side => {
+        const open = async (): Promise<Pair> => {
           const pair = await start();
           await pair.open(CAPACITY);
-          return run(pair, (share) => transfer(pair, load(share)));
-        },
-      });
+          return pair;
+        };
+        return side(name, open, (pair, share) => transfer(pair, load(share)));
+      };
       const { credentials } = bench;
       return [
-        side(OURS, () => new NodePair('pool', credentials)),
-        side(TLS, () => new NodePair('tls', credentials)),
-        side(WS_STREAM, () => new NodePair('webSocket', credentials)),
+        carrier(OURS, () => new NodePair('pool', credentials)),
+        carrier(TLS, () => new NodePair('tls', credentials)),
+        carrier(WS_STREAM, () => new NodePair('webSocket', credentials)),
         ...bench.inGo([
-          side(GO_PEER, () => GoPair.start('pool', credentials)),
-          side(GO_TLS, () => GoPair.start('tls', credentials)),
+          carrier(GO_PEER, () => GoPair.start('pool', credentials)),
+          carrier(GO_TLS, () => GoPair.start('tls', credentials)),
         ]),
       ];
     },
@@ -64,10 +64,7 @@ function streams({ name, ways, size, amount, targets }: Streams): Contest {
 
 async function transfer(pair: Pair, load: Load): Promise<Sample> {
   const bytes = load.bytes * load.ways.length;
-  let milliseconds = NaN;
-  const cpu = await cpuDuring(pair.ends, async () => {
-    milliseconds = await pair.carry(load);
-  });
+  const { cpu, result: milliseconds } = await cpuDuring(pair.ends, () => pair.carry(load));
   return { rate: bytes / MEBIBYTE / (milliseconds / 1000), cpu: cpu / 1000 / (bytes / GIBIBYTE) };
 }
 

@@ -1,5 +1,5 @@
 import { Child } from '../child.js';
-import type { Contest } from '../contest.js';
+import { type Contest, side } from '../contest.js';
 import type { TakeHandlers } from '../ends/take-end.js';
 import { OURS } from './names.js';
 
@@ -29,18 +29,14 @@ function take(get: 'incomingGet' | 'outgoingGet', idle: number): Contest {
         { name: OURS, kind: get },
         ...PEERS.filter(({ most }) => most >= idle).map(({ name }) => ({ name, kind: name })),
       ] as const;
-      return sides.map(({ name, kind }) => ({
-        name,
-        async start() {
-          const child = new Child<TakeHandlers>('take-end');
-          await child.ask('open', kind, idle);
-          return {
-            children: { pool: child },
-            measure: (share) => child.ask('take', rounds * share),
-            [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
-          };
-        },
-      }));
+      const full = (kind: Parameters<TakeHandlers['open']>[0]) => async (): Promise<Child<TakeHandlers>> => {
+        const child = new Child<TakeHandlers>('take-end');
+        await child.ask('open', kind, idle);
+        return child;
+      };
+      return sides.map(({ name, kind }) =>
+        side(name, full(kind), (child, share) => child.ask('take', rounds * share)),
+      );
     },
   };
 }

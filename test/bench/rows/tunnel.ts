@@ -41,6 +41,7 @@ async function start(open: (service: number) => Promise<Way>, bytes: number, spa
   const [service, visitors] = [new Child<RelayHandlers>('relay-end'), new Child<RelayHandlers>('relay-end')];
   const way = await open(await service.ask('service'));
   return {
+    children: {},
     measure: async (share) => ({ ...(await visitors.ask('visit', way.port, VISITORS, bytes, span * share)) }),
     async [Symbol.asyncDispose]() {
       await visitors[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 import { Child } from '../child.js';
-import type { Contest } from '../contest.js';
+import { type Contest, side } from '../contest.js';
 import type { WaitHandlers } from '../ends/wait-end.js';
 import { OURS } from './names.js';
 
@@ -15,17 +15,11 @@ export const WAIT: Contest = {
   sides(bench) {
     const count = bench.amount(1_000, 200);
     return [
-      {
-        name: OURS,
-        start() {
-          const child = new Child<WaitHandlers>('wait-end');
-          return Promise.resolve({
-            children: { pools: child },
-            measure: (share) => child.ask('waits', count * share),
-            [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
-          });
-        },
-      },
+      side(
+        OURS,
+        () => new Child<WaitHandlers>('wait-end'),
+        (child, share) => child.ask('waits', count * share),
+      ),
     ];
   },
 };

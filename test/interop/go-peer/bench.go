@@ -1,39 +1,31 @@
 package main
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/tls"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"net"
-	"runtime/debug"
 	"strconv"
 	"time"
 )
 
 const mebibyte = 1 << 20
 
-// source is what pour sends again and again: the key stream of AES-128-CTR with a key and a counter of zeros.
+// source is what pour sends again and again.
 var source = func() []byte {
-	block, err := aes.NewCipher(make([]byte, 16))
-	if err != nil {
-		panic(err)
-	}
 	bytes := make([]byte, mebibyte)
-	cipher.NewCTR(block, make([]byte, 16)).XORKeyStream(bytes, bytes)
+	keyStream(0).XORKeyStream(bytes, bytes)
 	return bytes
 }()
 
 // openRawServer listens for bare TLS connections: what a stream could reach without a WebSocket. Both ends know each by
 // the client's port.
 func openRawServer(q request) (*pool, int, error) {
-	pair, err := tls.LoadX509KeyPair(q.Cert, q.Key)
+	config, err := serverTLS(q)
 	if err != nil {
 		return nil, 0, err
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
 		return nil, 0, err
@@ -114,8 +106,5 @@ func (c *connection) drain(bytes int64, sum uint32) (answer, error) {
 	}
 	return answer{"at": end}, nil
 }
-
-// collect gives back to the system what is garbage.
-func collect() { debug.FreeOSMemory() }
 
 func unixMilliseconds() float64 { return float64(time.Now().UnixNano()) / float64(time.Millisecond) }

@@ -77,18 +77,23 @@ func (c *connection) exchange(q request) answer {
 	return a
 }
 
+// keyStream is that of AES-128-CTR with a counter of zeros and a key that ends with the seed.
+func keyStream(seed uint32) cipher.Stream {
+	key := make([]byte, 16)
+	binary.BigEndian.PutUint32(key[12:], seed)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // not with a key of 16 bytes
+	}
+	return cipher.NewCTR(block, make([]byte, 16))
+}
+
 // send writes bytes that follow from the seed: the key stream of AES-128-CTR whose key ends with the seed.
 func (c *connection) send(count int64, seed uint32, chunk int) (sent int64, err error) {
 	if chunk <= 0 {
 		chunk = defaultChunk
 	}
-	key := make([]byte, 16)
-	binary.BigEndian.PutUint32(key[12:], seed)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return 0, err
-	}
-	stream := cipher.NewCTR(block, make([]byte, 16))
+	stream := keyStream(seed)
 	buffer := make([]byte, min(int64(chunk), count))
 	for sent < count {
 		part := buffer[:min(int64(len(buffer)), count-sent)]

@@ -40,14 +40,11 @@ func openServer(q request) (*pool, int, error) {
 	port := listener.Addr().(*net.TCPAddr).Port
 	listener = corkListener{listener}
 	if q.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(q.Cert, q.Key)
+		config, err := serverTLS(q)
 		if err != nil {
 			return nil, 0, err
 		}
-		listener = tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{pair},
-			MinVersion:   tls.VersionTLS13,
-		})
+		listener = tls.NewListener(listener, config)
 	}
 	s := &server{pool: newPool(q.Capacity), clientIP: q.ClientIP, early: q.Early, cork: q.Cork}
 	s.listener = listener
@@ -67,6 +64,15 @@ func openServer(q request) (*pool, int, error) {
 	}
 	go serve.Serve(listener)
 	return s.pool, port, nil
+}
+
+// serverTLS is how a server speaks TLS.
+func serverTLS(q request) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(q.Cert, q.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}, nil
 }
 
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {

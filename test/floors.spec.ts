@@ -83,4 +83,9 @@ describe('the floors of lib', () => {
     const guilty = sources.filter(({ file, text }) => /^core\/(?!clock)/.test(file) && impure.test(text));
     expect(guilty.map(({ file }) => file)).toEqual([]);
   });
+
+  it('keep to what a CommonJS application has Jest transform: no import.meta', () => {
+    const guilty = sources.filter(({ text }) => /\bimport\.meta\b/.test(text));
+    expect(guilty.map(({ file }) => file)).toEqual([]);
+  });
 });

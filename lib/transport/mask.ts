@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { nativeMask } from './native-mask.cjs';
 
 /** XORs bytes in place with a key of 4 bytes, again and again (RFC 6455, section 5.3). */
 type Mask = (bytes: Uint8Array, key: Uint8Array) => void;
@@ -6,15 +6,13 @@ type Mask = (bytes: Uint8Array, key: Uint8Array) => void;
 /** Below this length, in bytes, a call into native code costs more than it saves. */
 const WORTH_A_CALL = 64;
 
-const native = loadNative();
-
 /** Whether masking takes next to no time: bufferutil is there, with a binary for this platform. */
-export const isMaskNative = native !== null;
+export const isMaskNative = nativeMask !== null;
 
 /** Masks or unmasks `bytes` in place with `key`. */
 export const mask: Mask = (bytes, key) => {
   if (bytes.length < WORTH_A_CALL) maskBytes(bytes, key, 0, bytes.length);
-  else if (native) native(bytes, key);
+  else if (nativeMask) nativeMask(bytes, key);
   else maskWords(bytes, key);
 };
 
@@ -32,16 +30,4 @@ export function maskWords(bytes: Uint8Array, key: Uint8Array): void {
 
 function maskBytes(bytes: Uint8Array, key: Uint8Array, from: number, to: number): void {
   for (let i = from; i < to; i++) bytes[i] = (bytes[i] as number) ^ (key[i & 3] as number);
-}
-
-function loadNative(): Mask | null {
-  // As in `ws`.
-  if (process.env['WS_NO_BUFFER_UTIL']) return null;
-  try {
-    const { unmask } = createRequire(import.meta.url)('bufferutil') as { unmask: Mask };
-    // Without a binary it brings a fallback of its own, a byte at a time.
-    return /\[native code\]/.test(Function.prototype.toString.call(unmask)) ? unmask : null;
-  } catch {
-    return null;
-  }
 }

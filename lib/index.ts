@@ -53,4 +53,5 @@ export type { PoolService } from './nest/pool.service.js';
 export { ServerPoolService } from './nest/server-pool.service.js';
 export { getClientPoolToken, getServerPoolToken, InjectClientPool, InjectServerPool } from './nest/tokens.js';
 export { PoolConnection } from './transport/connection.js';
-export { pinOf, type TlsState } from './transport/tls.js';
+export { pinOf } from './transport/client-tls.js';
+export type { TlsState } from './transport/tls-state.js';

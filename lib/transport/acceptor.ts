@@ -22,7 +22,7 @@ import { isOffered } from './handshake.js';
 import { termsOf, WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
-import { refusalOf, type ServerTls } from './tls.js';
+import { refusalOf, type ServerTls } from './server-tls.js';
 import { PooledWebSocket } from './web-socket.js';
 
 const FULL: Refusal = { status: 503, reason: 'pool full' };

@@ -1,4 +1,4 @@
-import { reasonOf } from './tls.js';
+import { reasonOf } from './tls-reason.js';
 
 /** What to do about a dial that failed with Node's or OpenSSL's code. */
 const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [

@@ -6,7 +6,7 @@ import { plainAddress, type Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { ByteQueue } from './byte-queue.js';
 import { batchOf, type ByteSource } from './frames.js';
-import { tlsStateOf, type TlsState } from './tls.js';
+import { tlsStateOf, type TlsState } from './tls-state.js';
 import { CLOSE_TIMEOUT } from './wire.js';
 
 /** When `write()` asks its caller to wait, in bytes. */

@@ -1,5 +1,4 @@
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect, type Socket } from 'node:net';
 import type { Dial, DialEvents } from '../core/client-pool.js';
 import type { Cancel } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
@@ -8,11 +7,12 @@ import { onOneLine } from '../core/one-line.js';
 import type { Address } from '../core/pool.js';
 import { bracketed, remoteOf } from './address.js';
 import { adviceOnDial, adviceOnStatus, NO_ANSWER, NO_PEER, sentences } from './advice.js';
+import type { ClientTls } from './client-tls.js';
 import type { PoolConnection } from './connection.js';
 import { OFFER_HEADER, offerOf } from './handshake.js';
 import { termsOf, WebSocketLink } from './link.js';
 import type { Surroundings } from './surroundings.js';
-import { type ClientTls, pinProblemOf, reasonOf } from './tls.js';
+import { reasonOf } from './tls-reason.js';
 import { PooledWebSocket } from './web-socket.js';
 import { describeEnd } from './wire.js';
 
@@ -110,32 +110,12 @@ class DialAttempt {
   }
 
   #connect(): Socket {
-    const { host, port, tls, tlsMode, pins } = this.options;
+    const { host, port } = this.options;
     const connected = (): void => {
       if (this.#stage === 'connecting') this.#stage = 'upgrading';
     };
-    if (!this.tls) {
-      this.#socket = this.connectTcp({ host, port }, connected);
-      return this.#socket;
-    }
-    const socket = connectTls(
-      {
-        ...tls,
-        host,
-        port,
-        servername: tls.servername ?? (isIP(host) ? undefined : host),
-        secureContext: this.tls.context,
-        rejectUnauthorized: tlsMode === 'verified',
-      },
-      () => {
-        // Destroyed here, the socket sends nothing: the request may bear secrets.
-        const problem = pinProblemOf(socket, pins);
-        if (problem) socket.destroy(problem);
-        else connected();
-      },
-    );
-    this.#socket = socket;
-    return socket;
+    this.#socket = this.tls?.connect(connected) ?? this.connectTcp({ host, port }, connected);
+    return this.#socket;
   }
 
   #awaitId(ws: PooledWebSocket): void {
@@ -178,6 +158,7 @@ class DialAttempt {
 
   #fail(error: NpwsError): void {
     if (this.#stage === 'over') return;
+    this.tls?.forgetSession();
     this.giveUp();
     this.events.failed(error);
   }

@@ -18,6 +18,9 @@ const ENDS = {
   edge: '../../sample/01-reverse-tunnel/edge.ts',
 } as const;
 
+const REQUIRE =
+  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
 export type EndName = keyof typeof ENDS;
 
 /** Compiles what is measured to plain JavaScript, as users run it: no loader takes part. */
@@ -30,6 +33,8 @@ export async function buildEnds(): Promise<void> {
     packages: 'external',
     platform: 'node',
     format: 'esm',
+    // What is CommonJS asks for bufferutil by it.
+    banner: { js: REQUIRE },
     target: 'node20',
     sourcemap: true,
     logLevel: 'warning',

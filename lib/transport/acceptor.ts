@@ -9,7 +9,6 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
-import type { Cancel } from '../core/clock.js';
 import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
@@ -19,7 +18,7 @@ import { adviceOnListen, sentences } from './advice.js';
 import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { isOffered } from './handshake.js';
-import { termsOf, WebSocketLink } from './link.js';
+import { type LinkTerms, termsOf, WebSocketLink } from './link.js';
 import { TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
 import { refusalOf, type ServerTls } from './server-tls.js';
@@ -51,8 +50,9 @@ class Acceptor implements Listening {
   readonly #admission: Admission;
   readonly #perAddress: AddressLimit;
   /** Sockets on their way to the upgrade, by the addresses of both ends. */
-  readonly #pending = new Map<string, { socket: Socket; cancel: Cancel }>();
+  readonly #pending = new Map<string, { socket: Socket; over: () => void }>();
   readonly #dropped = new Set<string>();
+  readonly #terms: Readonly<Record<1 | 2, LinkTerms>>;
   #isClosing = false;
 
   constructor(
@@ -64,6 +64,7 @@ class Acceptor implements Listening {
     this.#listener = options.listener ?? createServer();
     this.#admission = new Admission(options);
     this.#perAddress = new AddressLimit(options.maxPerAddress);
+    this.#terms = { 1: termsOf('server', 1, options), 2: termsOf('server', 2, options) };
     this.#http = this.#createHttp();
     this.#webSockets = createWebSocketServer(options.maxPayload);
   }
@@ -161,7 +162,7 @@ class Acceptor implements Listening {
     http.on('upgrade', (request, stream, head) => {
       // For a request with a body, Node 26 hands out a stand-in that fails as its socket does.
       const { socket } = request;
-      if (stream !== socket) stream.on('error', () => undefined);
+      if (stream !== socket) stream.on('error', ignore);
       if (answered.has(socket)) socket.destroySoon();
       else this.#upgrade(request, socket, head);
     });
@@ -181,9 +182,7 @@ class Acceptor implements Listening {
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    socket.on('error', () => {
-      // Told by whoever uses the socket; before that, nobody needs to know.
-    });
+    socket.on('error', ignore);
     if (this.#isClosing) {
       socket.destroy();
       return;
@@ -223,18 +222,25 @@ class Acceptor implements Listening {
   /** Sets the deadline for a socket's next stage. TLS has a socket of its own on top: both have the same addresses. */
   #expect(socket: Socket): void {
     const key = wayOf(socket);
-    this.#pending.get(key)?.cancel();
+    this.#pending.get(key)?.over();
     const cancel = this.surroundings.clock.after(this.options.handshakeTimeout, () => {
       this.#drop(socket, 408, 'hand-shake timed out');
     });
-    const entry = { socket, cancel };
-    this.#pending.set(key, entry);
-    socket.once('close', () => {
+    const closed = (): void => {
+      this.#settle(key);
+    };
+    const over = (): void => {
       cancel();
-      if (this.#pending.get(key) === entry) this.#pending.delete(key);
-      // The error of a TLS socket comes at its close at the latest.
-      setImmediate(() => this.#dropped.delete(key));
-    });
+      socket.off('close', closed);
+    };
+    this.#pending.set(key, { socket, over });
+    socket.on('close', closed);
+  }
+
+  /** A socket is no longer on its way: nothing of the wait for it is left. */
+  #settle(key: string): void {
+    this.#pending.get(key)?.over();
+    this.#pending.delete(key);
   }
 
   /** Gives up a socket on its way to the upgrade. */
@@ -242,7 +248,9 @@ class Acceptor implements Listening {
     const key = wayOf(socket);
     this.gate.rejected(status, reason, remoteOf(socket).name);
     this.#dropped.add(key);
-    this.#pending.delete(key);
+    this.#settle(key);
+    // The error of a TLS socket comes at its close at the latest.
+    socket.once('close', () => setImmediate(() => this.#dropped.delete(key)));
     socket.destroy();
   }
 
@@ -261,11 +269,9 @@ class Acceptor implements Listening {
     }
     const key = wayOf(socket);
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
-      this.#pending.get(key)?.cancel();
-      this.#pending.delete(key);
+      this.#settle(key);
       const protocol = this.options.protocol === 2 && isOffered(request.headers) ? 2 : 1;
-      const terms = termsOf('server', protocol, this.options);
-      const link = new WebSocketLink(ws, socket, remote, terms, this.surroundings);
+      const link = new WebSocketLink(ws, socket, remote, this.#terms[protocol], this.surroundings);
       this.#perAddress.add(socket, remote.address);
       link.name(slot.id);
       slot.fill(link);
@@ -285,6 +291,11 @@ class Acceptor implements Listening {
   #note({ status, reason }: Refusal, { name }: Remote): void {
     this.gate.rejected(status, reason, name);
   }
+}
+
+/** For errors that whoever uses the socket tells of; before that, nobody needs to know. */
+function ignore(): void {
+  // Nothing to do.
 }
 
 /** Makes WebSockets of upgrade requests. */

@@ -1,3 +1,4 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Dial, DialEvents } from '../core/client-pool.js';
 import type { Cancel } from '../core/clock.js';
@@ -10,7 +11,7 @@ import { adviceOnDial, adviceOnStatus, NO_ANSWER, NO_PEER, sentences } from './a
 import type { ClientTls } from './client-tls.js';
 import type { PoolConnection } from './connection.js';
 import { OFFER_HEADER, offerOf } from './handshake.js';
-import { termsOf, WebSocketLink } from './link.js';
+import { type LinkTerms, termsOf, WebSocketLink } from './link.js';
 import type { Surroundings } from './surroundings.js';
 import { reasonOf } from './tls-reason.js';
 import { PooledWebSocket } from './web-socket.js';
@@ -26,8 +27,9 @@ export function createDial(
   surroundings: Surroundings,
   connectTcp: Connect = connect,
 ): Dial<PoolConnection> {
+  const terms = termsOf('client', options.protocol, options);
   return (events) => {
-    const attempt = new DialAttempt(options, tls, events, surroundings, connectTcp);
+    const attempt = new DialAttempt(options, tls, terms, events, surroundings, connectTcp);
     return () => {
       attempt.giveUp();
     };
@@ -54,6 +56,7 @@ class DialAttempt {
   constructor(
     private readonly options: ResolvedClientOptions,
     private readonly tls: ClientTls | null,
+    private readonly terms: LinkTerms,
     private readonly events: DialEvents<PoolConnection>,
     private readonly surroundings: Surroundings,
     private readonly connectTcp: Connect,
@@ -94,19 +97,7 @@ class DialAttempt {
       },
     });
     this.#ws = ws;
-    ws.on('error', (error) => {
-      this.#failBecause(error);
-    });
-    ws.on('unexpected-response', (request, response) => {
-      const status = response.statusCode ?? 0;
-      response.resume();
-      request.destroy();
-      const what = ` answered ${status} ${onOneLine(response.statusMessage ?? '')}`.trimEnd();
-      this.#fail(new NpwsHandshakeError(this.#tell(what, adviceOnStatus(status)), status));
-    });
-    ws.on('open', () => {
-      this.#awaitId(ws);
-    });
+    ws.on('error', this.#onError).on('unexpected-response', this.#onResponse).on('open', this.#onOpen);
   }
 
   #connect(): Socket {
@@ -121,8 +112,7 @@ class DialAttempt {
   #awaitId(ws: PooledWebSocket): void {
     if (this.#stage === 'over' || !this.#socket) return;
     this.#stage = 'awaiting the ID';
-    const terms = termsOf('client', this.options.protocol, this.options);
-    const link = new WebSocketLink(ws, this.#socket, remoteOf(this.#socket), terms, this.surroundings);
+    const link = new WebSocketLink(ws, this.#socket, remoteOf(this.#socket), this.terms, this.surroundings);
     link.keeper = {
       begun: () => undefined,
       returned: () => undefined,
@@ -135,9 +125,27 @@ class DialAttempt {
     link.awaitGreeting(() => {
       if (this.#stage === 'over') return;
       this.#over();
+      // The link outlives this: it shall not keep it.
+      ws.off('error', this.#onError).off('unexpected-response', this.#onResponse).off('open', this.#onOpen);
       this.events.arrived(link);
     });
   }
+
+  readonly #onError = (error: Error): void => {
+    this.#failBecause(error);
+  };
+
+  readonly #onResponse = (request: ClientRequest, response: IncomingMessage): void => {
+    const status = response.statusCode ?? 0;
+    response.resume();
+    request.destroy();
+    const what = ` answered ${status} ${onOneLine(response.statusMessage ?? '')}`.trimEnd();
+    this.#fail(new NpwsHandshakeError(this.#tell(what, adviceOnStatus(status)), status));
+  };
+
+  readonly #onOpen = (): void => {
+    if (this.#ws) this.#awaitId(this.#ws);
+  };
 
   #failBecause(cause: Error): void {
     const { path } = this.options;

@@ -14,11 +14,11 @@ import type { Remote } from './address.js';
 import { PoolConnection } from './connection.js';
 import type { ByteSource } from './frames.js';
 import { EMPTY, GreetingReader, readName } from './handshake.js';
-import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE } from './keep-alive.js';
+import { KeepAlive, type KeepAliveRules, TCP_KEEP_ALIVE, type Watched } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
 import { type Carrier, Use } from './use.js';
 import type { PooledWebSocket } from './web-socket.js';
-import { CLOSE_TIMEOUT, describeEnd, UNUSED_GRACE, Wire, type WireEnd } from './wire.js';
+import { CLOSE_TIMEOUT, describeEnd, UNUSED_GRACE, Wire, type WireEnd, type WireListener } from './wire.js';
 
 /** What a link is told of its place and its rules. */
 export interface LinkTerms {
@@ -44,7 +44,7 @@ export function termsOf(
  * One WebSocket from its hand-shake to its close, and the uses that it carries, one after another (protocol 2) or a single
  * one (protocol 1). What comes goes to the use that bears the link's name at that moment (I9).
  */
-export class WebSocketLink implements Link<PoolConnection>, Carrier {
+export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListener, Watched {
   keeper: LinkKeeper<Link<PoolConnection>> | null = null;
   readonly peer: string;
   readonly pool: string;
@@ -76,40 +76,9 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     this.clock = clock;
     this.peer = remote.name;
     this.#protocol = terms.protocol;
-    this.#wire = new Wire(ws, socket, terms.role === 'server', terms.maxPayload, clock, {
-      message: (message, isBinary) => {
-        this.#onMessage(message, isBinary);
-      },
-      pinged: () => {
-        this.#keepAlive.heard();
-      },
-      ponged: () => {
-        this.#keepAlive.ponged();
-      },
-      ended: (end) => {
-        this.#onEnd(end);
-      },
-      gone: () => {
-        this.#isGone = true;
-        this.keeper?.gone(this);
-      },
-    });
-    this.#keepAlive = new KeepAlive(
-      {
-        bytesRead: () => socket.bytesRead,
-        isPaused: () => this.#wire.isPaused,
-        mayBeStuck: () => this.#use?.hasSentData ?? this.#mayBeUnread,
-        ping: () => {
-          this.#wire.ping();
-        },
-        lost: () => {
-          this.#wire.fail(1006, 'no pong in time');
-        },
-      },
-      terms.keepAlive,
-      clock,
-      random,
-    );
+    // It hears both itself: with listeners of their own, an idle link would take another KiB.
+    this.#wire = new Wire(ws, socket, terms.role === 'server', terms.maxPayload, clock, this);
+    this.#keepAlive = new KeepAlive(this, terms.keepAlive, clock, random);
     this.#keepTcpAlive();
   }
 
@@ -232,7 +201,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     if (this.terms.role === 'client') this.#endUse();
   }
 
-  #onMessage(message: Buffer, isBinary: boolean): void {
+  onMessage(message: Buffer, isBinary: boolean): void {
     // Nobody will ever read: the use is abandoned, or the pool has closed the link.
     if (this.#wire.isClosing && !this.#use?.isRead) return;
     this.#keepAlive.heard();
@@ -240,6 +209,48 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     else if (this.#readNaming) this.#readNaming(message);
     else if (this.#protocol === 2) this.#onMessageOfTwo(message);
     else if (message.length > 0) this.#deliver(message);
+  }
+
+  onPing(): void {
+    this.#keepAlive.heard();
+  }
+
+  onPong(): void {
+    this.#keepAlive.ponged();
+  }
+
+  onEnd({ code, reason, inOrder, violation, cause }: WireEnd): void {
+    this.#keepAlive.stop();
+    const error = inOrder ? this.#lossBy(code, reason) : this.#errorOf(code, reason, cause);
+    this.#tellUse(code, error);
+    const clean = inOrder && (error === null || error instanceof NpwsConnectionUnusedError);
+    const whole = !violation && (this.#use?.hasAll ?? false);
+    this.keeper?.ended(this, { code, reason, clean, whole, violation, error });
+  }
+
+  onGone(): void {
+    this.#isGone = true;
+    this.keeper?.gone(this);
+  }
+
+  bytesRead(): number {
+    return this.socket.bytesRead;
+  }
+
+  isPaused(): boolean {
+    return this.#wire.isPaused;
+  }
+
+  mayBeStuck(): boolean {
+    return this.#use?.hasSentData ?? this.#mayBeUnread;
+  }
+
+  ping(): void {
+    this.#wire.ping();
+  }
+
+  lost(): void {
+    this.#wire.fail(1006, 'no pong in time');
   }
 
   /** Protocol 2: an empty message is the end of the peer's bytes; another one, behind both ends, gives the link back. */
@@ -296,15 +307,6 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier {
     this.#wire.close(code, reason, grace);
     // The answer stands behind what nobody will read.
     if (!this.#use?.isRead) this.resume();
-  }
-
-  #onEnd({ code, reason, inOrder, violation, cause }: WireEnd): void {
-    this.#keepAlive.stop();
-    const error = inOrder ? this.#lossBy(code, reason) : this.#errorOf(code, reason, cause);
-    this.#tellUse(code, error);
-    const clean = inOrder && (error === null || error instanceof NpwsConnectionUnusedError);
-    const whole = !violation && (this.#use?.hasAll ?? false);
-    this.keeper?.ended(this, { code, reason, clean, whole, violation, error });
   }
 
   #tellUse(code: number, error: Error | null): void {

@@ -27,13 +27,13 @@ export interface WireEnd {
 
 /** Hears what comes over a WebSocket. */
 export interface WireListener {
-  message(message: Buffer, isBinary: boolean): void;
-  pinged(): void;
-  ponged(): void;
+  onMessage(message: Buffer, isBinary: boolean): void;
+  onPing(): void;
+  onPong(): void;
   /** Nothing more comes. Called once. */
-  ended(end: WireEnd): void;
-  /** The socket is gone too. Called once, after `ended`. */
-  gone(): void;
+  onEnd(end: WireEnd): void;
+  /** The socket is gone too. Called once, after `onEnd`. */
+  onGone(): void;
 }
 
 /**
@@ -58,7 +58,7 @@ export class Wire {
     private readonly listener: WireListener,
   ) {
     const receive = (message: Buffer, isBinary: boolean): void => {
-      if (!this.#hasEnded) listener.message(message, isBinary);
+      if (!this.#hasEnded) listener.onMessage(message, isBinary);
     };
     ws.on('message', (data, isBinary) => {
       receive(data as Buffer, isBinary);
@@ -67,10 +67,10 @@ export class Wire {
       receive(message, true);
     });
     ws.on('ping', () => {
-      listener.pinged();
+      listener.onPing();
     });
     ws.on('pong', () => {
-      listener.ponged();
+      listener.onPong();
     });
     // `ws` tells of bad input only.
     ws.on('error', (error) => {
@@ -198,7 +198,7 @@ export class Wire {
   #end(end: WireEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.listener.ended(end);
+    this.listener.onEnd(end);
   }
 
   #cutAfter(ms: number): void {
@@ -212,7 +212,7 @@ export class Wire {
     if (isInOrder(code)) this.#end({ code, reason, inOrder: true, violation: false, cause: null });
     else this.fail(code, reason || (this.#socketError?.message ?? ''), { cause: this.#socketError });
     this.#deadline?.();
-    this.listener.gone();
+    this.listener.onGone();
   }
 }
 

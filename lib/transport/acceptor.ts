@@ -9,6 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
+import type { Cancel } from '../core/clock.js';
 import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
@@ -42,6 +43,16 @@ export function createListen(
   };
 }
 
+/** A connection on its way to the upgrade. */
+interface Pending {
+  /** What its stage works with. */
+  socket: Socket;
+  /** Takes back the deadline of its stage. */
+  cancel: Cancel;
+  /** Takes back what waits for its close. */
+  readonly forget: () => void;
+}
+
 /** Listens, lets in whom it should, and names them. Each stage before the pool has one deadline of its own. */
 class Acceptor implements Listening {
   readonly #listener: Server;
@@ -49,8 +60,8 @@ class Acceptor implements Listening {
   readonly #webSockets: ReturnType<typeof createWebSocketServer>;
   readonly #admission: Admission;
   readonly #perAddress: AddressLimit;
-  /** Sockets on their way to the upgrade, by the addresses of both ends. */
-  readonly #pending = new Map<string, { socket: Socket; over: () => void }>();
+  /** By the addresses of both ends. */
+  readonly #pending = new Map<string, Pending>();
   readonly #dropped = new Set<string>();
   readonly #terms: Readonly<Record<1 | 2, LinkTerms>>;
   #isClosing = false;
@@ -219,27 +230,34 @@ class Acceptor implements Listening {
     this.gate.stopped();
   };
 
-  /** Sets the deadline for a socket's next stage. TLS has a socket of its own on top: both have the same addresses. */
+  /**
+   * Sets the deadline for a connection's next stage. TLS has a socket of its own on top of that of TCP: both have the same
+   * addresses, and it takes the other with it.
+   */
   #expect(socket: Socket): void {
     const key = wayOf(socket);
-    this.#pending.get(key)?.over();
+    const pending = this.#pending.get(key);
+    pending?.cancel();
     const cancel = this.surroundings.clock.after(this.options.handshakeTimeout, () => {
       this.#drop(socket, 408, 'hand-shake timed out');
     });
+    if (pending) {
+      pending.socket = socket;
+      pending.cancel = cancel;
+      return;
+    }
     const closed = (): void => {
       this.#settle(key);
     };
-    const over = (): void => {
-      cancel();
-      socket.off('close', closed);
-    };
-    this.#pending.set(key, { socket, over });
     socket.on('close', closed);
+    this.#pending.set(key, { socket, cancel, forget: () => socket.off('close', closed) });
   }
 
-  /** A socket is no longer on its way: nothing of the wait for it is left. */
+  /** A connection is no longer on its way: nothing of the wait for it is left. */
   #settle(key: string): void {
-    this.#pending.get(key)?.over();
+    const pending = this.#pending.get(key);
+    pending?.cancel();
+    pending?.forget();
     this.#pending.delete(key);
   }
 

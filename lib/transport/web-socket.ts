@@ -17,10 +17,10 @@ export class PooledWebSocket extends WebSocket {
     const { _receiver: receiver } = this as unknown as { _receiver?: Pick<Writable, 'write'> };
     // It is none of what `ws` promises to have. Without it, everything goes the usual way.
     if (typeof receiver?.write !== 'function') return;
-    const write = receiver.write.bind(receiver) as (bytes: Buffer) => boolean;
+    const write = receiver.write as (this: typeof receiver, bytes: Buffer) => boolean;
     let wantsMore = true;
     const forward = (bytes: Buffer): void => {
-      wantsMore = write(bytes);
+      wantsMore = write.call(receiver, bytes);
     };
     const splitter = new FrameSplitter({ isMasked, maxPayload, deliver, forward });
     receiver.write = (bytes: Buffer) => {

@@ -5,8 +5,8 @@ import { mask } from './mask.js';
 /** What a TLS record holds, in bytes: a frame that fills it costs least. */
 const RECORD = 16 * 1024;
 
-/** How much to make frames of at once, in bytes: eight frames full. */
-const BATCH = 8 * (RECORD - 8);
+/** How much to make frames of at once, in bytes: four frames full. Of several streams, more would leave the cache. */
+const BATCH = 4 * (RECORD - 8);
 
 /** Up to this size, in bytes, memory is taken from Node's pool. Beyond, what lives as long beside it would keep it. */
 const POOLED = 2_048;
@@ -36,8 +36,8 @@ export function framesOf(source: ByteSource, length: number, isMasked: boolean):
 /** From this size on, in bytes, memory is used again. */
 const LARGE = 32 * 1024;
 
-/** The size of such memory: nine frames. */
-const BLOCK = 9 * RECORD;
+/** The size of such memory: five frames. */
+const BLOCK = 5 * RECORD;
 
 /** Blocks that are not in use, and how many are kept. */
 const blocks: ArrayBuffer[] = [];

@@ -47,7 +47,7 @@ describe('the frames of a message', () => {
   ); // prettier-ignore
 
   it('use memory again when told that they are written out, and not before', () => {
-    const make = (): Buffer => framesOf(sourceOf(bytesOf(100_000)), 100_000, false);
+    const make = (): Buffer => framesOf(sourceOf(bytesOf(50_000)), 50_000, false);
     const [one, other] = [make(), make()];
     expect(other.buffer).not.toBe(one.buffer);
     reuse(one);
@@ -55,9 +55,9 @@ describe('the frames of a message', () => {
     expect(make().buffer).not.toBe(one.buffer);
   });
 
-  it('are made of eight records at a time, or of all when little more would be left', () => {
-    const eight = 8 * (RECORD - 8);
-    expect([1, eight, eight + 64, eight + RECORD, 10 * eight].map(batchOf)).toEqual([1, eight, eight + 64, eight, eight]);
+  it('are made of four records at a time, or of all when little more would be left', () => {
+    const four = 4 * (RECORD - 8);
+    expect([1, four, four + 64, four + RECORD, 10 * four].map(batchOf)).toEqual([1, four, four + 64, four, four]);
   }); // prettier-ignore
 });
 

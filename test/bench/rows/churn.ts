@@ -33,8 +33,9 @@ export const CHURN: Contest = {
     { metric: 'rate', peer: GO_PEER, atLeast: 10 },
     { metric: 'rate', peer: PROTOCOL_1, atLeast: 10 },
   ],
+  warmUp: 1,
   sides(bench) {
-    const span = bench.amount(2_500, 1_000);
+    const span = bench.amount(1_800, 1_000);
     const own = (name: string, protocol: 1 | 2): Side => ({
       name,
       start: () => startOwn(bench, protocol, span),

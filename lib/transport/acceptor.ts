@@ -20,7 +20,6 @@ import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { isOffered } from './handshake.js';
 import { type LinkTerms, termsOf, WebSocketLink } from './link.js';
-import { TCP_KEEP_ALIVE } from './keep-alive.js';
 import type { Surroundings } from './surroundings.js';
 import { refusalOf, type ServerTls } from './server-tls.js';
 import { PooledWebSocket } from './web-socket.js';
@@ -202,7 +201,6 @@ class Acceptor implements Listening {
     const [oldest] = this.#pending.size >= this.options.maxHandshakes ? this.#pending.values() : [];
     if (oldest) this.#drop(oldest.socket, 0, 'too many hand-shakes at once');
     socket.setNoDelay();
-    socket.setKeepAlive(true, TCP_KEEP_ALIVE);
     this.#expect(socket);
     (this.tls ?? this.#http).emit('connection', socket);
   };
@@ -286,6 +284,8 @@ class Acceptor implements Listening {
       return;
     }
     const key = wayOf(socket);
+    // The answer and the name go out as one.
+    socket.cork();
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
       this.#settle(key);
       const protocol = this.options.protocol === 2 && isOffered(request.headers) ? 2 : 1;
@@ -294,6 +294,7 @@ class Acceptor implements Listening {
       link.name(slot.id);
       slot.fill(link);
     });
+    socket.uncork();
     // Either the slot is filled by now, or `ws` has turned the client away.
     slot.release();
   }

@@ -110,10 +110,8 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     this.#beginUse(id);
     // Whatever is here already was sent before the name was known.
     this.#bytesBeforeName = this.socket.bytesRead;
-    this.socket.cork();
     if (this.#isNew && this.#protocol === 2) this.#wire.send(EMPTY);
     this.#wire.send(idToBytes(id));
-    this.socket.uncork();
     if (this.#isNew) this.#keepAlive.start(this.#protocol === 2);
     this.#isNew = false;
   }

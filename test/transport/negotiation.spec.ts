@@ -55,7 +55,9 @@ function noteTogether(socket: Socket): string[] {
   const together: string[] = [];
   const send = socket._writev?.bind(socket);
   socket._writev = (chunks, callback) => {
-    together.push(chunks.map(({ chunk }) => (chunk as Buffer).toString('hex')).join(''));
+    together.push(
+      chunks.map(({ chunk, encoding }) => Buffer.from(chunk as string, encoding).toString('hex')).join(''),
+    );
     send?.(chunks, callback);
   };
   return together;
@@ -135,13 +137,14 @@ describe('a server', () => {
     await speakOne(pool, peer, head);
   });
 
-  it('sends the empty message and the ID in one segment', async () => {
+  it('sends the 101, the empty message and the ID in one segment', async () => {
     const notes: string[][] = [];
     const listener = createServer((socket) => notes.push(noteTogether(socket))).listen(0, '127.0.0.1');
     await once(listener, 'listening');
     await using pool = await startServer({ listener });
     const { peer, id } = await connectOffering(portOf(pool));
-    expect(notes.flat().filter((hex) => hex.includes(id))).toEqual([`82008204${id}`]);
+    const status = Buffer.from('HTTP/1.1 101').toString('hex');
+    expect(notes.flat()).toEqual([expect.stringMatching(`^${status}.*0d0a0d0a82008204${id}$`)]);
     peer.socket.destroy();
   });
 

@@ -299,7 +299,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a server with a wrong key is told the request before it is left',
-    file: 'lib/transport/dialer.ts',
+    file: 'lib/transport/client-tls.ts',
     find: 'if (problem) socket.destroy(problem);',
     replace: 'if (problem) setTimeout(() => socket.destroy(problem), 50);',
     killedBy: ['test/transport/tls-pin'],

@@ -51,17 +51,16 @@ export class ClientTls extends RoleTls {
       () => {
         if (session && socket.isSessionReused()) {
           setCertificateOf(socket, session.certificate);
-          secured();
-          return;
+        } else {
+          const problem = pinProblemOf(socket, this.options.pins);
+          if (problem) {
+            // Destroyed here, the socket sends nothing: the request may bear secrets.
+            socket.destroy(problem);
+            return;
+          }
+          this.#replaceSession(session, socket, context);
         }
-        const certificate = certificateOf(socket);
-        const problem = pinProblemOf(certificate, this.options.pins);
-        // Destroyed here, the socket sends nothing: the request may bear secrets.
-        if (problem) socket.destroy(problem);
-        else {
-          if (certificate) this.#keepSession(socket, certificate, context);
-          secured();
-        }
+        secured();
       },
     );
     return socket;
@@ -86,12 +85,18 @@ export class ClientTls extends RoleTls {
    */
   #resumable(): Session | undefined {
     const session = this.#session;
-    return session && Date.now() < Date.parse(session.certificate.valid_to) ? session : undefined;
+    if (session && Date.now() >= Date.parse(session.certificate.valid_to)) this.#session = undefined;
+    return this.#session;
   }
 
-  #keepSession(socket: TLSSocket, certificate: PeerCertificate, context: SecureContext): void {
+  /** Keeps the session of a whole hand-shake in place of the one that the server did not resume. */
+  #replaceSession(stale: Session | undefined, socket: TLSSocket, context: SecureContext): void {
+    // Of several dials at once, one will do.
+    if (this.#session !== stale) return;
+    this.#session = undefined;
     socket.once('session', (ticket: Buffer) => {
-      if (context === this.#context) this.#session = { ticket, certificate };
+      const certificate = certificateOf(socket);
+      if (certificate && context === this.#context) this.#session ??= { ticket, certificate };
     });
   }
 }
@@ -108,8 +113,9 @@ export function pinOf(certificate: string | Buffer): string {
 }
 
 /** What is wrong with the certificate that a server showed, if only some public keys are accepted, or null. */
-function pinProblemOf(certificate: PeerCertificate | null, pins: readonly string[]): Error | null {
+function pinProblemOf(socket: TLSSocket, pins: readonly string[]): Error | null {
   if (pins.length === 0) return null;
+  const certificate = certificateOf(socket);
   const pin = certificate ? pinOf(certificate.raw) : 'none';
   if (pins.includes(pin)) return null;
   const message = `the server's public key is none of those pinned: it is sha256/${pin}`;

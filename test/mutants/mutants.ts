@@ -300,8 +300,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a server with a wrong key is told the request before it is left',
     file: 'lib/transport/client-tls.ts',
-    find: 'if (problem) socket.destroy(problem);',
-    replace: 'if (problem) setTimeout(() => socket.destroy(problem), 50);',
+    find: '            socket.destroy(problem);',
+    replace: '            setTimeout(() => socket.destroy(problem), 50);',
     killedBy: ['test/transport/tls-pin'],
   },
   {
@@ -342,8 +342,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a session outlives the server's certificate",
     file: 'lib/transport/client-tls.ts',
-    find: 'Date.now() < Date.parse(session.certificate.valid_to)',
-    replace: 'true',
+    find: 'Date.now() >= Date.parse(session.certificate.valid_to)',
+    replace: 'false',
     killedBy: ['test/transport/tls-resumption'],
   },
   {

@@ -35,7 +35,7 @@ export const CHURN: Contest = {
   ],
   warmUp: 1,
   sides(bench) {
-    const span = bench.amount(1_800, 1_000);
+    const span = bench.amount(1_400, 1_000);
     const own = (name: string, protocol: 1 | 2): Side => ({
       name,
       start: () => startOwn(bench, protocol, span),

@@ -26,7 +26,7 @@ export const GROWTH: Contest = {
   targets: ['fill', 'take', 'sweep'].map((metric): Target => ({ metric, peer: '1,000', atMost: 1.25 })),
   warmUp: 0.1,
   sides(bench) {
-    const span = bench.amount(2_000, 1_000);
+    const span = KEEP_ALIVE;
     return SIZES.map(({ name, size, quick }) =>
       side(
         name,

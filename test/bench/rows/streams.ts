@@ -76,8 +76,8 @@ const SMALL: Target[] = [rate(TLS, 0.95), rate(WS_STREAM, 5)];
 
 const SINGLE = (['up', 'down'] as const).flatMap((way) => [
   streams({ name: `stream-64k-${way}`, ways: [way], size: 64, amount: 1_024, targets: LARGE }),
-  streams({ name: `stream-16k-${way}`, ways: [way], size: 16, amount: 512, targets: MIDDLE }),
-  streams({ name: `stream-1k-${way}`, ways: [way], size: 1, amount: 256, targets: SMALL }),
+  streams({ name: `stream-16k-${way}`, ways: [way], size: 16, amount: 384, targets: MIDDLE }),
+  streams({ name: `stream-1k-${way}`, ways: [way], size: 1, amount: 160, targets: SMALL }),
 ]);
 
 const EIGHT = streams({

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { GoPeer } from '../interop/driver.js';
-import { Child, type Handlers, type Measured, type Usage } from './child.js';
+import { Child, type Handlers, type Measured, type Usage, usageOf } from './child.js';
 import type { Credentials } from './credentials.js';
 import type { KINDS } from './ends/kinds.js';
 import type { WireHandlers } from './ends/wire-end.js';
@@ -185,10 +184,6 @@ interface Taken {
   readonly connectionId: string;
 }
 
-/** Clock ticks a second and bytes of a page in `/proc`: what Linux tells programs. */
-const TICKS = 100;
-const PAGE = 4_096;
-
 class GoEnd implements Measured {
   constructor(private readonly peer: GoPeer) {}
 
@@ -196,17 +191,4 @@ class GoEnd implements Measured {
     if (collect) await this.peer.request('collect');
     return usageOf(this.peer.pid);
   }
-}
-
-/** What another process has used. NaN where there is no `/proc`. */
-function usageOf(pid: number): Usage {
-  if (process.platform !== 'linux') return { cpu: NaN, memory: NaN };
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // Behind the program's name, which may hold anything.
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const [utime = NaN, stime = NaN] = fields.slice(11, 13);
-  return { cpu: ((utime + stime) / TICKS) * 1000, memory: (fields[21] ?? NaN) * PAGE };
 }

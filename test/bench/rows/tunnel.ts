@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Ready } from '../../../sample/01-reverse-tunnel/settings.js';
 import type { KeyPair } from '../../support/certificates.js';
 import { fileOf } from '../build.js';
-import { Child } from '../child.js';
+import { Child, cpuDuring, type Measured, type Usage, usageOf } from '../child.js';
 import type { Contest, Running } from '../contest.js';
 import type { RelayHandlers } from '../ends/relay-end.js';
 import { OURS, RELAY, TLS_RELAY } from './names.js';
@@ -17,6 +17,7 @@ function tunnel(name: string, bytes: number): Contest {
     work: `${VISITORS} visitors with keep-alive ask for ${bytes} B through two processes`,
     metrics: [
       { key: 'rate', unit: 'answers/s', better: 'more' },
+      { key: 'cpu', unit: 'CPU ms each', better: 'less' },
       { key: 'p50', unit: 'ms', better: 'less' },
       { key: 'p99', unit: 'ms', better: 'less' },
     ],
@@ -35,6 +36,7 @@ function tunnel(name: string, bytes: number): Contest {
 /** What stands between the visitors and the service. */
 interface Way extends AsyncDisposable {
   readonly port: number;
+  readonly ends: readonly Measured[];
 }
 
 async function start(open: (service: number) => Promise<Way>, bytes: number, span: number): Promise<Running> {
@@ -42,7 +44,13 @@ async function start(open: (service: number) => Promise<Way>, bytes: number, spa
   const way = await open(await service.ask('service'));
   return {
     children: {},
-    measure: async (share) => ({ ...(await visitors.ask('visit', way.port, VISITORS, bytes, span * share)) }),
+    async measure(share) {
+      const { cpu, result } = await cpuDuring(way.ends, () =>
+        visitors.ask('visit', way.port, VISITORS, bytes, span * share),
+      );
+      const answers = result.rate * ((span * share) / 1000);
+      return { ...result, cpu: cpu / answers };
+    },
     async [Symbol.asyncDispose]() {
       await visitors[Symbol.asyncDispose]();
       await way[Symbol.asyncDispose]();
@@ -57,6 +65,7 @@ async function openTunnel(service: number): Promise<Way> {
   const exit = await App.start('edge', { POOL_PORT: poolPort, PRIVATE_PORT: service, PORT: 0 });
   return {
     port: visitorPort,
+    ends: [entrance, exit],
     async [Symbol.asyncDispose]() {
       await Promise.all([exit.kill(), entrance.kill()]);
     },
@@ -70,6 +79,7 @@ const relays =
     const port = await exit.ask('relay', service, tls && { ...tls, at: 'entrance' });
     return {
       port: await entrance.ask('relay', port, tls && { ...tls, at: 'exit' }),
+      ends: [entrance, exit],
       async [Symbol.asyncDispose]() {
         await Promise.all([entrance[Symbol.asyncDispose](), exit[Symbol.asyncDispose]()]);
       },
@@ -77,7 +87,7 @@ const relays =
   };
 
 /** One of the apps of `npm start`. */
-class App {
+class App implements Measured {
   private constructor(
     private readonly process: ChildProcess,
     /** Where it can be reached. */
@@ -93,6 +103,10 @@ class App {
     });
     const [told] = (await once(child, 'message')) as [Ready];
     return new App(child, told);
+  }
+
+  usage(): Promise<Usage> {
+    return Promise.resolve(usageOf(this.process.pid ?? 0));
   }
 
   async kill(): Promise<void> {

@@ -14,7 +14,7 @@ import { readPins, readTlsFiles } from './tls-options.js';
 export type TlsMode = 'verified' | 'self-signed' | 'none' | '2' | '1' | '0';
 
 /** Node's options for `tls.connect`, without those that the pool sets itself. */
-export type ClientTlsOptions = Omit<ConnectionOptions, (typeof OWN_TLS)[number]>;
+export type ClientTlsOptions = Omit<ConnectionOptions, keyof typeof OWN_TLS>;
 
 /** The client pool: it dials. Times are in milliseconds; what is omitted or 0 takes its default. */
 export interface ClientPoolOptions extends PoolOptions {
@@ -70,8 +70,15 @@ const KNOWN = [
   'maxConcurrentDials', 'maxBackoff', ...POOL_OPTIONS,
 ]; // prettier-ignore
 
-/** What no application decides: `address` and `tlsMode` do. */
-const OWN_TLS = ['host', 'port', 'path', 'socket', 'rejectUnauthorized'] as const;
+/** What no application decides, and what does. */
+const OWN_TLS = {
+  host: '`address` decides it',
+  port: '`address` decides it',
+  path: '`address` decides it',
+  socket: '`address` decides it',
+  rejectUnauthorized: "tlsMode decides it: 'verified' or 'self-signed'",
+  session: 'the pool resumes sessions of its own',
+} as const;
 
 /** What a `secureContext` of the application's own decides. */
 const SECURE_CONTEXT = ['ca', 'cert', 'key', 'pfx', 'crl', 'ciphers', 'minVersion', 'maxVersion'] as const;
@@ -94,12 +101,9 @@ export function readClientOptions(given: unknown, problems: string[]): ResolvedC
     if (tlsMode === 'none' && options.has(name))
       options.problem(name, "nothing, as tlsMode is 'none'", options.value(name));
   }
-  for (const name of OWN_TLS) {
-    const decider =
-      name === 'rejectUnauthorized'
-        ? "tlsMode decides it: 'verified' or 'self-signed'"
-        : '`address` decides it';
-    if (tls?.[name] !== undefined) options.problem(`tls.${name}`, `nothing, as ${decider}`, tls[name]);
+  for (const [name, decider] of Object.entries(OWN_TLS)) {
+    const value = tls?.[name as keyof typeof OWN_TLS];
+    if (value !== undefined) options.problem(`tls.${name}`, `nothing, as ${decider}`, value);
   }
   for (const name of tls?.secureContext ? SECURE_CONTEXT : []) {
     if (tls?.[name] !== undefined)

@@ -206,7 +206,7 @@ class Acceptor implements Listening {
   };
 
   readonly #onSecure = (socket: Socket): void => {
-    this.#expect(socket);
+    this.#expectMore(socket);
     this.#http.emit('connection', socket);
   };
 
@@ -228,27 +228,37 @@ class Acceptor implements Listening {
     this.gate.stopped();
   };
 
-  /**
-   * Sets the deadline for a connection's next stage. TLS has a socket of its own on top of that of TCP: both have the same
-   * addresses, and it takes the other with it.
-   */
+  /** Sets the deadline for the first stage of a connection. */
   #expect(socket: Socket): void {
     const key = wayOf(socket);
-    const pending = this.#pending.get(key);
-    pending?.cancel();
-    const cancel = this.surroundings.clock.after(this.options.handshakeTimeout, () => {
-      this.#drop(socket, 408, 'hand-shake timed out');
-    });
-    if (pending) {
-      pending.socket = socket;
-      pending.cancel = cancel;
-      return;
-    }
+    // One of the same addresses is dead, and its close is yet to come.
+    this.#settle(key);
     const closed = (): void => {
       this.#settle(key);
     };
     socket.on('close', closed);
-    this.#pending.set(key, { socket, cancel, forget: () => socket.off('close', closed) });
+    const forget = (): void => {
+      socket.off('close', closed);
+    };
+    this.#pending.set(key, { socket, cancel: this.#deadlineOf(socket), forget });
+  }
+
+  /** The same for the stage behind TLS, whose socket has the addresses of that of TCP, and takes it along when it goes. */
+  #expectMore(socket: Socket): void {
+    const pending = this.#pending.get(wayOf(socket));
+    if (!pending) {
+      this.#expect(socket);
+      return;
+    }
+    pending.cancel();
+    pending.socket = socket;
+    pending.cancel = this.#deadlineOf(socket);
+  }
+
+  #deadlineOf(socket: Socket): Cancel {
+    return this.surroundings.clock.after(this.options.handshakeTimeout, () => {
+      this.#drop(socket, 408, 'hand-shake timed out');
+    });
   }
 
   /** A connection is no longer on its way: nothing of the wait for it is left. */
@@ -284,7 +294,7 @@ class Acceptor implements Listening {
       return;
     }
     const key = wayOf(socket);
-    // The answer and the name go out as one.
+    // The answer and the name, with the empty message before it, go out as one.
     socket.cork();
     this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
       this.#settle(key);

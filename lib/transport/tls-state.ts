@@ -28,27 +28,32 @@ export function tlsStateOf(socket: Socket): TlsState | null {
   return {
     protocol: socket.getProtocol(),
     cipher: socket.getCipher(),
-    resumed: socket.isSessionReused(),
-    authorized: socket.authorized,
-    authorizationError: codeOf(socket),
-    peerCertificate: certificateOf(socket),
+    // Of one that is gone it is null.
+    resumed: !socket.destroyed && socket.isSessionReused(),
+    ...verdictOf(socket),
   };
 }
 
-/** The servers' certificates that a client's resumed sessions rest on: Node forgets them. */
-const ofSessions = new WeakMap<TLSSocket, PeerCertificate>();
+/** What was found of a peer's certificate. */
+export type Verdict = Pick<TlsState, 'authorized' | 'authorizationError' | 'peerCertificate'>;
 
-/** The certificate that a resumed session rests on. */
-export function setCertificateOf(socket: TLSSocket, certificate: PeerCertificate): void {
-  ofSessions.set(socket, certificate);
+/** Those that a client's resumed sessions rest on: Node forgets the certificate, and that its name was wrong. */
+const ofSessions = new WeakMap<TLSSocket, Verdict>();
+
+/** Notes what the session was found to be that a socket resumes. */
+export function setVerdictOf(socket: TLSSocket, verdict: Verdict): void {
+  ofSessions.set(socket, verdict);
 }
 
-/** The certificate that the peer showed, or null. */
-export function certificateOf(socket: TLSSocket): PeerCertificate | null {
+export function verdictOf(socket: TLSSocket): Verdict {
   const known = ofSessions.get(socket);
   if (known) return known;
   const shown = socket.getPeerCertificate() as PeerCertificate | null;
-  return shown && Object.keys(shown).length > 0 ? shown : null;
+  return {
+    authorized: socket.authorized,
+    authorizationError: codeOf(socket),
+    peerCertificate: shown && Object.keys(shown).length > 0 ? shown : null,
+  };
 }
 
 /** Why the peer's certificate is not good, or null. Node's types say that it is an Error; it is its code. */

@@ -28,9 +28,11 @@ const SHOWN = [
   'churn',
 ];
 
-/** What README shows of a report: a line for each row that users choose by, in Markdown. */
-export function summaryOf({ machine, rows }: Report): string {
-  const shown = SHOWN.flatMap((name) => rows.filter((row) => row.name === name));
+/** What README shows of a report: a line for each row that users choose by, in Markdown. Throws where one is missing. */
+export function summaryOf({ machine, rows }: Report, names: readonly string[] = SHOWN): string {
+  const lacking = names.filter((name) => !rows.some((row) => row.name === name));
+  if (lacking.length > 0) throw new Error(`the report has no ${lacking.join(', ')}`);
+  const shown = names.flatMap((name) => rows.filter((row) => row.name === name));
   const lines = shown.map(({ name, work, unit, better, ours, ratios }) => {
     const beside = Object.entries(ratios).map(([peer, value]) => `${ratio(value)} ${peer}`);
     const what = better === 'less' ? `${unit}, less is better` : unit;

@@ -125,6 +125,7 @@ describe('client options', () => {
     ['headers', { 'Sec-WebSocket-Protocol': 'x' }, 'client.headers.Sec-WebSocket-Protocol'],
     ['tls', 'cert', 'client.tls: expected options for tls.connect, got "cert"'],
     ['tls', { rejectUnauthorized: false }, 'client.tls.rejectUnauthorized'],
+    ['tls', { session: Buffer.alloc(8) }, 'client.tls.session'],
     ['tls', { host: 'elsewhere' }, 'client.tls.host'],
     ['tls', { path: '/run/pool.sock' }, 'client.tls.path'],
     ['maxCapcity', 5, 'client.maxCapcity: unknown option'],

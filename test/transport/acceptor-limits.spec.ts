@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { createCertificate } from '../support/certificates.js';
 import { until } from '../support/pair.js';
@@ -42,4 +44,27 @@ describe('maxHandshakes', () => {
       for (const { socket } of [slow, client.peer]) socket.destroy();
     },
   );
+});
+
+describe('handshakeTimeout', () => {
+  it('holds for a connection with the addresses of an older one that is not gone yet', async () => {
+    const listener = createServer().listen(0, '127.0.0.1');
+    await using pool = await startServer({ listener, handshakeTimeout: 50 });
+    const accept = createServer().listen(0, '127.0.0.1');
+    await once(accept, 'listening');
+    const arrive = async (): Promise<{ peer: Socket; socket: Socket }> => {
+      const peer = connect((accept.address() as AddressInfo).port, '127.0.0.1');
+      const [socket] = (await once(accept, 'connection')) as [Socket];
+      Object.defineProperty(socket, 'remotePort', { value: 40_000 });
+      listener.emit('connection', socket);
+      return { peer, socket };
+    };
+    const [older, newer] = [await arrive(), await arrive()];
+    older.peer.destroy();
+    await once(older.socket, 'close');
+    await once(newer.socket, 'close');
+    expect(pool.stats().rejected).toBe(1);
+    newer.peer.destroy();
+    accept.close();
+  });
 });

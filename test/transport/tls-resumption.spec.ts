@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
-import { createServer } from 'node:tls';
+import { createServer, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   type ClientPool,
@@ -45,10 +45,33 @@ async function startClient(
   await client.start();
   expect(await next(client)).toMatchObject({
     resumed: false,
-    peerCertificate: { subject: { CN: 'server' } },
+    peerCertificate: { subject: {} },
   });
   await until(client, () => client.active() === 1);
   return client;
+}
+
+interface Front extends AsyncDisposable {
+  readonly address: string;
+}
+
+/** Ends TLS before a server pool; `answer` says what a client gets instead of the pool: nothing when it is ''. */
+async function startFront(
+  pool: ServerPool<PoolConnection>,
+  answer: (socket: TLSSocket) => string | null,
+): Promise<Front> {
+  const server = createServer(keyPair, (socket) => {
+    socket.on('error', () => undefined);
+    const instead = answer(socket);
+    if (instead === null) socket.pipe(connect(portOf(pool), '127.0.0.1')).pipe(socket);
+    else if (instead === '') socket.destroy();
+    else socket.once('data', () => socket.end(instead));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: () => Promise.resolve(void server.close()),
+  };
 }
 
 /** What TLS agreed on for the next connection, which makes room for one more. */
@@ -70,6 +93,31 @@ describe('a dial resumes the TLS session of one before it', () => {
       peerCertificate: { subject: { CN: 'server' } },
     });
     expect(await next(client)).toMatchObject({ resumed: true });
+  });
+
+  it('whose name was wrong, and still is', async () => {
+    const other = await createCertificate({
+      issuer: authority,
+      altNames: [{ type: 2, value: 'other.example' }],
+    });
+    await using server = await startServer({ tls: other });
+    await using client = await startClient(server, { tlsMode: 'self-signed' });
+    const wrong = { authorized: false, authorizationError: 'ERR_TLS_CERT_ALTNAME_INVALID' };
+    expect(await next(client)).toMatchObject({ resumed: true, ...wrong });
+  });
+
+  it('and goes on doing so when the server had no room in between', async () => {
+    await using server = await startServer();
+    const resumed: boolean[] = [];
+    await using front = await startFront(server, (socket) => {
+      resumed.push(socket.isSessionReused());
+      return resumed.length === 3
+        ? 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+        : null;
+    });
+    await using client = await startClient(server, { address: front.address });
+    for (let i = 0; i < 2; i++) await next(client);
+    expect(resumed.slice(0, 4)).toEqual([false, true, true, true]);
   });
 
   it('and still asks for the pinned key', async () => {
@@ -119,21 +167,25 @@ describe('a dial does not resume a session', () => {
     expect(error.cause).toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
   });
 
-  it('after a dial that failed: some servers can not resume what they gave', async () => {
+  it('after a dial that got no answer, and none at all when that is the rule: some servers can not resume what they gave', async () => {
     await using server = await startServer();
     const resumed: boolean[] = [];
-    const front = createServer(keyPair, (socket) => {
+    await using front = await startFront(server, (socket) => {
       resumed.push(socket.isSessionReused());
-      if (socket.isSessionReused()) socket.destroy();
-      else socket.pipe(connect(portOf(server), '127.0.0.1')).pipe(socket);
-      socket.on('error', () => undefined);
-    }).listen(0, '127.0.0.1');
-    await once(front, 'listening');
-    const { port } = front.address() as AddressInfo;
-    await using client = await startClient(server, { address: `127.0.0.1:${port}` });
-    for (let i = 0; i < 3; i++) await next(client);
-    front.close();
-    expect(resumed.slice(0, 4)).toEqual([false, true, false, true]);
+      return socket.isSessionReused() ? '' : null;
+    });
+    await using client = await startClient(server, { address: front.address });
+    for (let i = 0; i < 6; i++) await next(client);
+    expect(resumed.slice(0, 9)).toEqual([false, true, false, true, false, true, false, false, false]);
+  });
+
+  it("where the application checks the server's identity: it is asked each time", async () => {
+    await using server = await startServer({ tls: keyPair });
+    const asked: string[] = [];
+    const checkServerIdentity = (_: string, { subject }: PeerCertificate): undefined => void asked.push(String(subject.CN));
+    await using client = await startClient(server, { tls: { ca: authority.cert, checkServerIdentity } });
+    expect(await next(client)).toMatchObject({ resumed: false });
+    expect(asked).toEqual(['server', 'server']);
   });
 
   it('beyond the life of the certificate that it rests on', async () => {

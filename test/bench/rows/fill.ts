@@ -17,7 +17,7 @@ export const FILL: Contest = {
     { metric: 'cpu', peer: GO_PEER, atMost: 1 },
   ],
   // As in a process that has been up for a while: a fresh one spends most of the time on compiling.
-  warmUp: 1.2,
+  warmUp: 2,
   sides(bench) {
     const connections = bench.amount(1_000, 200);
     const filler = (name: string, start: () => Pair | Promise<Pair>): Side =>

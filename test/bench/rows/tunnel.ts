@@ -23,7 +23,7 @@ function tunnel(name: string, bytes: number): Contest {
     ],
     targets: [{ metric: 'rate', peer: RELAY, atLeast: 0.7 }],
     sides(bench) {
-      const span = bench.amount(2_000, 1_000);
+      const span = bench.amount(1_500, 1_000);
       return [
         { name: OURS, start: () => start(openTunnel, bytes, span) },
         { name: RELAY, start: () => start(relays(null), bytes, span) },

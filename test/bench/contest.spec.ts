@@ -91,8 +91,8 @@ describe('a report', () => {
   it('makes lines of the rows that are asked for, and misses none', () => {
     const report = reportOf({ node: 'v1' }, figuresOf(CONTEST, SAMPLES));
     expect(summaryOf(report, ['race-cpu', 'race']).split('\n').slice(-2)).toEqual([
-      '| `race-cpu` | a lap | 3.00 CPU ms, less is better | 1.00 hare |',
-      '| `race` | a lap | 20.0 laps/s | 1.00 hare |',
+      '| `race-cpu` | a lap | 3.00 CPU ms, less is better | 1.00 × hare |',
+      '| `race` | a lap | 20.0 laps/s | 1.00 × hare |',
     ]);
     expect(() => summaryOf(report, ['race', 'swim'])).toThrow('the report has no swim');
   });

@@ -34,14 +34,14 @@ export function summaryOf({ machine, rows }: Report, names: readonly string[] = 
   if (lacking.length > 0) throw new Error(`the report has no ${lacking.join(', ')}`);
   const shown = names.flatMap((name) => rows.filter((row) => row.name === name));
   const lines = shown.map(({ name, work, unit, better, ours, ratios }) => {
-    const beside = Object.entries(ratios).map(([peer, value]) => `${ratio(value)} ${peer}`);
+    const beside = Object.entries(ratios).map(([peer, value]) => `${ratio(value)} × ${peer}`);
     const what = better === 'less' ? `${unit}, less is better` : unit;
-    return `| \`${name}\` | ${work} | ${figure(ours)} ${what} | ${beside.join(', ')} |`;
+    return `| \`${name}\` | ${work} | ${figure(ours)} ${what} | ${beside.join(' · ')} |`;
   });
   return [
     `Node ${machine['node'] ?? '?'}, OpenSSL ${machine['openssl'] ?? '?'}, ${machine['cpus'] ?? '?'}; medians of ${shown[0]?.runs ?? 0} runs:`,
     '',
-    '| row | work | nestjs-npws | as a multiple of |',
+    '| row | work | nestjs-npws | beside others |',
     '|---|---|---|---|',
     ...lines,
   ].join('\n');

@@ -73,14 +73,14 @@ export class ClientTls extends RoleTls {
 
   /** A dial has become a link. */
   succeeded(socket: TLSSocket): void {
-    const session = this.#offered.get(socket);
-    if (!session) {
+    if (!socket.isSessionReused()) {
       // What has not come by now does not come.
       socket.removeAllListeners('session');
-    } else if (socket.isSessionReused()) {
-      session.hasServed = true;
-      this.#duds = 0;
+      return;
     }
+    const session = this.#offered.get(socket);
+    if (session) session.hasServed = true;
+    this.#duds = 0;
   }
 
   /** A dial got no answer: the session may be why. */
@@ -102,11 +102,10 @@ export class ClientTls extends RoleTls {
   /**
    * What a dial resumes (RFC 8446, section 2.2), as those of Node's `https.Agent` do: by it the server proves that it is
    * the one that showed the certificate. It goes no further than to this pool's server, and ends with the certificate
-   * and with the context that this was checked with. A check of the application's own is asked each time, instead.
+   * and with the context that this was checked with.
    */
   #resumable(): Session | undefined {
-    const isWanted = this.#duds < MOST_DUDS && !this.options.tls.checkServerIdentity;
-    if (!isWanted || !(Date.now() < (this.#session?.validTo ?? 0))) this.#session = undefined;
+    if (!(Date.now() < (this.#session?.validTo ?? 0))) this.#session = undefined;
     return this.#session;
   }
 
@@ -114,6 +113,8 @@ export class ClientTls extends RoleTls {
   #replaceSession(stale: Session | undefined, socket: TLSSocket, context: SecureContext): void {
     if (this.#session !== stale) return;
     this.#session = undefined;
+    // A check of the application's own is asked each time.
+    if (this.options.tls.checkServerIdentity || this.#duds === MOST_DUDS) return;
     socket.once('session', (ticket: Buffer) => {
       // Of several dials at once, one will do.
       if (this.#session || context !== this.#context) return;

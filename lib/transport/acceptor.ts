@@ -302,8 +302,11 @@ class Acceptor implements Listening {
       const link = new WebSocketLink(ws, socket, remote, this.#terms[protocol], this.surroundings);
       this.#perAddress.add(socket, remote.address);
       link.name(slot.id);
+      // Before anybody hears of it, who may close it.
+      socket.uncork();
       slot.fill(link);
     });
+    // Or what `ws` has to say instead.
     socket.uncork();
     // Either the slot is filled by now, or `ws` has turned the client away.
     slot.release();

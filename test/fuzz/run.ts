@@ -48,5 +48,5 @@ async function playOne(only: string): Promise<void> {
   });
   const problems = (await lane?.play(script)) ?? ['no lane'];
   if (problems.length > 0) report.failure(only, script, problems);
-  process.once('beforeExit', () => process.exit());
+  await lane?.close();
 }

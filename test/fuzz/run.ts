@@ -41,12 +41,12 @@ async function playOne(only: string): Promise<void> {
   const [name, index] = only.split(':');
   const side = SIDES.find((one) => nameOf(one) === name);
   if (!side) throw new Error(`no pool is ${name ?? ''}: ${SIDES.map(nameOf).join(', ')}`);
-  const [lane] = await startLanes(side, new Depth(side.role));
+  const lanes = await startLanes(side, new Depth(side.role));
   const script = scriptOf(side, seed, Number(index));
   process.on('uncaughtException', (error) => {
     report.crash(error, [script]);
   });
-  const problems = (await lane?.play(script)) ?? ['no lane'];
+  const problems = (await lanes[0]?.play(script)) ?? ['no lane'];
   if (problems.length > 0) report.failure(only, script, problems);
-  await lane?.close();
+  await Promise.all(lanes.map((lane) => lane.close()));
 }

@@ -116,19 +116,46 @@ describe('the frame splitter', () => {
   }); // prettier-ignore
 
   it('passes no byte of a whole binary message to ws', () => {
-    const forwarded: Buffer[] = [];
-    const delivered: Buffer[] = [];
-    const splitter = new FrameSplitter({
-      isMasked: true,
-      maxPayload: 2 ** 20,
-      deliver: (payload) => delivered.push(payload),
-      forward: (bytes) => forwarded.push(bytes),
-    });
     const message = bytesOf(16_376);
-    splitter.take(
-      Buffer.concat([frameOf(message, { masked: true }), frameOf(Buffer.alloc(0), { masked: true })]),
-    );
-    expect(delivered).toEqual([message, Buffer.alloc(0)]);
-    expect(forwarded).toEqual([]);
+    const whole = [frameOf(message, { masked: true }), frameOf(Buffer.alloc(0), { masked: true })];
+    expect(split(true, [Buffer.concat(whole)])).toEqual({
+      delivered: [message, Buffer.alloc(0)],
+      forwarded: Buffer.alloc(0),
+    });
+  });
+
+  it('leaves the rest of a message that came in pieces to ws, though it looks like messages', () => {
+    const small = frameOf(Buffer.from('a'));
+    const bytes = frameOf(Buffer.concat([small, small, small]));
+    const begun = bytes.length - 2 * small.length;
+    expect(split(false, [bytes.subarray(0, begun), bytes.subarray(begun)])).toEqual({
+      delivered: [],
+      forwarded: bytes,
+    });
+  });
+
+  it.each([
+    ['text', frameOf(Buffer.from('a'), { opcode: 1 })],
+    ['a message for a peer that masks', frameOf(Buffer.from('a'), { masked: true })],
+  ])('leaves %s to ws, and all that comes behind it', (_, odd) => {
+    const message = frameOf(Buffer.from('b'));
+    expect(split(false, [Buffer.concat([odd, message]), message])).toEqual({
+      delivered: [],
+      forwarded: Buffer.concat([odd, message, message]),
+    });
   });
 });
+
+/** What a splitter makes of bytes that come in these pieces. */
+function split(isMasked: boolean, pieces: readonly Buffer[]): { delivered: Buffer[]; forwarded: Buffer } {
+  const delivered: Buffer[] = [];
+  const forwarded: Buffer[] = [];
+  const splitter = new FrameSplitter({
+    isMasked,
+    maxPayload: 2 ** 20,
+    deliver: (payload) => delivered.push(Buffer.from(payload)),
+    forward: (bytes) => forwarded.push(Buffer.from(bytes)),
+  });
+  for (const piece of pieces) splitter.take(Buffer.from(piece));
+  return { delivered, forwarded: Buffer.concat(forwarded) };
+}

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { Dial, DialEvents } from '../core/client-pool.js';
 import type { Cancel } from '../core/clock.js';
 import { NpwsDialError, type NpwsError, NpwsHandshakeError } from '../core/errors.js';
@@ -51,8 +51,6 @@ function placeOf(options: ResolvedClientOptions): string {
 class DialAttempt {
   #stage: 'connecting' | 'upgrading' | 'awaiting the ID' | 'over' = 'connecting';
   #socket: Socket | undefined;
-  /** The same under TLS. */
-  #secure: TLSSocket | undefined;
   #ws: PooledWebSocket | undefined;
   readonly #deadline: Cancel;
 
@@ -108,8 +106,7 @@ class DialAttempt {
     const connected = (): void => {
       if (this.#stage === 'connecting') this.#stage = 'upgrading';
     };
-    this.#secure = this.tls?.connect(connected);
-    this.#socket = this.#secure ?? this.connectTcp({ host, port }, connected);
+    this.#socket = this.tls?.connect(connected) ?? this.connectTcp({ host, port }, connected);
     return this.#socket;
   }
 
@@ -129,7 +126,7 @@ class DialAttempt {
     link.awaitGreeting(() => {
       if (this.#stage === 'over') return;
       this.#over();
-      if (this.#secure) this.tls?.succeeded(this.#secure);
+      if (this.#socket instanceof TLSSocket) this.tls?.succeeded(this.#socket);
       // The link outlives this: it shall not keep it.
       ws.off('error', this.#onError).off('unexpected-response', this.#onResponse).off('open', this.#onOpen);
       this.events.arrived(link);
@@ -172,7 +169,7 @@ class DialAttempt {
   #fail(error: NpwsError): void {
     if (this.#stage === 'over') return;
     const isAnswered = error instanceof NpwsHandshakeError && error.status !== null;
-    if (this.#secure && !isAnswered) this.tls?.failed(this.#secure);
+    if (this.#socket instanceof TLSSocket && !isAnswered) this.tls?.failed(this.#socket);
     this.giveUp();
     this.events.failed(error);
   }

@@ -1,7 +1,4 @@
-import { nativeMask } from './native-mask.cjs';
-
-/** XORs bytes in place with a key of 4 bytes, again and again (RFC 6455, section 5.3). */
-type Mask = (bytes: Uint8Array, key: Uint8Array) => void;
+import { type Mask, nativeMask } from './native-mask.cjs';
 
 /** Below this length, in bytes, a call into native code costs more than it saves. */
 const WORTH_A_CALL = 64;

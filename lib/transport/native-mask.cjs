@@ -3,7 +3,10 @@
 // The one file that is CommonJS: an optional package can be asked for at once only here, wherever this package runs. An
 // ES module would need `import.meta`, which an application that Jest transforms to CommonJS doesn't have.
 
-/** @typedef {(bytes: Uint8Array, key: Uint8Array) => void} Mask */
+/**
+ * XORs bytes in place with a key of 4 bytes, again and again (RFC 6455, section 5.3).
+ * @typedef {(bytes: Uint8Array, key: Uint8Array) => void} Mask
+ */
 
 /**
  * What bufferutil masks and unmasks with, or null where it is missing or has no binary for this platform.

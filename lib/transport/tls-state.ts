@@ -45,6 +45,7 @@ export function setVerdictOf(socket: TLSSocket, verdict: Verdict): void {
   ofSessions.set(socket, verdict);
 }
 
+/** What Node found of the certificate that a socket's peer showed, or what its resumed session rests on. */
 export function verdictOf(socket: TLSSocket): Verdict {
   const known = ofSessions.get(socket);
   if (known) return known;

@@ -349,7 +349,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a session that a server chokes on is tried for ever',
     file: 'lib/transport/dialer.ts',
-    find: 'if (this.#secure && !isAnswered) this.tls?.failed(this.#secure);',
+    find: 'if (this.#socket instanceof TLSSocket && !isAnswered) this.tls?.failed(this.#socket);',
     replace: '',
     killedBy: ['test/transport/tls-resumption'],
   },

@@ -26,13 +26,13 @@ export const GROWTH: Contest = {
   targets: ['fill', 'take', 'sweep'].map((metric): Target => ({ metric, peer: '1,000', atMost: 1.25 })),
   warmUp: 0.1,
   sides(bench) {
-    const span = KEEP_ALIVE;
     return SIZES.map(({ name, size, quick }) =>
       side(
         name,
         () => new NodePair('pool', bench.credentials),
         // The same work to get warm, whatever the size.
-        (pair, share) => (share < 1 ? grow(pair, 1_000, 100) : grow(pair, bench.amount(size, quick), span)),
+        (pair, share) =>
+          share < 1 ? grow(pair, 1_000, 100) : grow(pair, bench.amount(size, quick), KEEP_ALIVE),
       ),
     );
   },

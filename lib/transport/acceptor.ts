@@ -3,29 +3,22 @@ import {
   type IncomingMessage,
   type Server as HttpServer,
   type ServerResponse,
-  STATUS_CODES,
 } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
-import { WebSocketServer } from 'ws';
 import type { Cancel } from '../core/clock.js';
 import { NpwsListenError } from '../core/errors.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
-import { bracketed, type Remote, remoteOf } from './address.js';
-import { AddressLimit } from './address-limit.js';
+import { bracketed, remoteOf } from './address.js';
 import { adviceOnListen, sentences } from './advice.js';
-import { Admission, NO_UPGRADE, type Refusal } from './admission.js';
+import type { Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
-import { isOffered } from './handshake.js';
-import { type LinkTerms, termsOf, WebSocketLink } from './link.js';
+import { Entrance, headersOf } from './entrance.js';
 import type { Surroundings } from './surroundings.js';
 import { refusalOf, type ServerTls } from './server-tls.js';
-import { PooledWebSocket } from './web-socket.js';
 
-const FULL: Refusal = { status: 503, reason: 'pool full' };
-const TOO_MANY: Refusal = { status: 429, reason: 'too many connections of this address' };
 const BAD_REQUEST: Refusal = { status: 400, reason: 'bad request' };
 const HEADERS_TOO_LONG: Refusal = { status: 431, reason: 'headers too long' };
 
@@ -56,13 +49,10 @@ interface Pending {
 class Acceptor implements Listening {
   readonly #listener: Server;
   readonly #http: HttpServer;
-  readonly #webSockets: ReturnType<typeof createWebSocketServer>;
-  readonly #admission: Admission;
-  readonly #perAddress: AddressLimit;
+  readonly #entrance: Entrance;
   /** By the addresses of both ends. */
   readonly #pending = new Map<string, Pending>();
   readonly #dropped = new Set<string>();
-  readonly #terms: Readonly<Record<1 | 2, LinkTerms>>;
   #isClosing = false;
 
   constructor(
@@ -72,11 +62,8 @@ class Acceptor implements Listening {
     private readonly surroundings: Surroundings,
   ) {
     this.#listener = options.listener ?? createServer();
-    this.#admission = new Admission(options);
-    this.#perAddress = new AddressLimit(options.maxPerAddress);
-    this.#terms = { 1: termsOf('server', 1, options), 2: termsOf('server', 2, options) };
+    this.#entrance = new Entrance(options, gate, surroundings);
     this.#http = this.#createHttp();
-    this.#webSockets = createWebSocketServer(options.maxPayload);
   }
 
   get url(): string {
@@ -161,10 +148,7 @@ class Acceptor implements Listening {
     /** Sockets that have had their answer: what was sent right behind the request is not served. */
     const answered = new WeakSet<Duplex>();
     const refuse = (request: IncomingMessage, response: ServerResponse): void => {
-      // A request that could pass but for its Connection header has not asked for an upgrade.
-      const remote = this.#admission.remoteOf(request);
-      const refusal = this.#admission.judge(request, remote) ?? NO_UPGRADE;
-      this.#note(refusal, remote);
+      const refusal = this.#entrance.refusalOf(request);
       response.writeHead(refusal.status, headersOf(refusal)).end(refusal.reason);
       answered.add(request.socket);
     };
@@ -173,19 +157,22 @@ class Acceptor implements Listening {
       // For a request with a body, Node 26 hands out a stand-in that fails as its socket does.
       const { socket } = request;
       if (stream !== socket) stream.on('error', ignore);
-      if (answered.has(socket)) socket.destroySoon();
-      else this.#upgrade(request, socket, head);
+      if (answered.has(socket)) {
+        socket.destroySoon();
+        return;
+      }
+      const key = wayOf(socket);
+      this.#entrance.upgrade(request, socket, head, () => {
+        this.#settle(key);
+      });
     });
     http.on('connect', (request) => {
-      const remote = this.#admission.remoteOf(request);
-      this.#refuse(request.socket, remote, this.#admission.judge(request, remote) ?? BAD_REQUEST);
+      this.#entrance.turnAway(request, BAD_REQUEST);
     });
     http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const isTooLong = error.code === 'HPE_HEADER_OVERFLOW';
       if (socket.writable && error.code !== 'ECONNRESET') {
-        const remote = remoteOf(socket as Socket);
-        const refusal = isTooLong ? HEADERS_TOO_LONG : BAD_REQUEST;
-        this.#refuse(socket as Socket, remote, this.#admission.answerTo(remote, refusal));
+        this.#entrance.turnAwayUnread(socket as Socket, isTooLong ? HEADERS_TOO_LONG : BAD_REQUEST);
       } else socket.destroy();
     });
     return http;
@@ -279,77 +266,11 @@ class Acceptor implements Listening {
     socket.once('close', () => setImmediate(() => this.#dropped.delete(key)));
     socket.destroy();
   }
-
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const remote = this.#admission.remoteOf(request);
-    const hasRoom = this.#perAddress.hasRoomFor(remote.address);
-    const refusal = this.#admission.judge(request, remote) ?? (hasRoom ? null : TOO_MANY);
-    if (refusal) {
-      this.#refuse(socket, remote, refusal);
-      return;
-    }
-    const slot = this.gate.reserve();
-    if (!slot) {
-      this.#refuse(socket, remote, FULL);
-      return;
-    }
-    const key = wayOf(socket);
-    // The answer and the name, with the empty message before it, go out as one.
-    socket.cork();
-    this.#webSockets.handleUpgrade(request, socket, head, (ws) => {
-      this.#settle(key);
-      const protocol = this.options.protocol === 2 && isOffered(request.headers) ? 2 : 1;
-      const link = new WebSocketLink(ws, socket, remote, this.#terms[protocol], this.surroundings);
-      this.#perAddress.add(socket, remote.address);
-      link.name(slot.id);
-      // Before anybody hears of it, who may close it.
-      socket.uncork();
-      slot.fill(link);
-    });
-    // Or what `ws` has to say instead.
-    socket.uncork();
-    // Either the slot is filled by now, or `ws` has turned the client away.
-    slot.release();
-  }
-
-  #refuse(socket: Socket, remote: Remote, refusal: Refusal): void {
-    this.#note(refusal, remote);
-    const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
-    const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`;
-    socket.end(`${status}${headers.join('')}\r\n${refusal.reason}`);
-    socket.destroySoon();
-  }
-
-  #note({ status, reason }: Refusal, { name }: Remote): void {
-    this.gate.rejected(status, reason, name);
-  }
 }
 
 /** For errors that whoever uses the socket tells of; before that, nobody needs to know. */
 function ignore(): void {
   // Nothing to do.
-}
-
-/** Makes WebSockets of upgrade requests. */
-function createWebSocketServer(maxPayload: number) {
-  return new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload,
-    // A Go server chooses no subprotocol, whatever is offered.
-    handleProtocols: () => false,
-    WebSocket: PooledWebSocket,
-  });
-}
-
-function headersOf({ reason, headers }: Refusal): Record<string, string> {
-  return {
-    Connection: 'close',
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(Buffer.byteLength(reason)),
-    ...headers,
-  };
 }
 
 /** A TCP connection's two ends: no other has the same as long as it lives. */

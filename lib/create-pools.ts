@@ -11,6 +11,7 @@ import { ServerPool } from './core/server-pool.js';
 import { createListen } from './transport/acceptor.js';
 import type { PoolConnection } from './transport/connection.js';
 import { isMaskNative } from './transport/mask.js';
+import { createMount, type FindHttpServer } from './transport/mount.js';
 import { type Connect, createDial } from './transport/dialer.js';
 import { clientTls, serverTls, tlsProblemsOf } from './transport/tls.js';
 
@@ -43,7 +44,14 @@ export function createServerPool(
   { signal, name = DEFAULT_NAME }: CreatePoolOptions = {},
 ): ServerPool<PoolConnection> {
   const { server } = checkOptions({ server: options }, name);
-  return standAlone(signal, buildServerPool(name, given('server', name, server)));
+  const resolved = given('server', name, server);
+  if (resolved.mount && !resolved.mount.server) {
+    const expected = 'an http.Server or https.Server (only a Nest application has one of its own to give)';
+    throw new NpwsOptionsError(`pool '${name}'`, [
+      `server.mount.server: expected ${expected}, got undefined`,
+    ]);
+  }
+  return standAlone(signal, buildServerPool(name, resolved));
 }
 
 /** The options of a role that has to be given; JavaScript may leave them out. */
@@ -81,15 +89,22 @@ export function buildClientPool(
   return new ClientPool(name, withPlatform(options), dial, tls, clock, random32);
 }
 
-/** Joins the server's core to the wire. Throws `NpwsOptionsError` when Node does not take the TLS options. */
+/**
+ * Joins the server's core to the wire. `findHttpServer` finds what a pool is mounted on that names no server itself.
+ * Throws `NpwsOptionsError` when Node does not take the TLS options.
+ */
 export function buildServerPool(
   name: string,
   options: ResolvedServerOptions,
   { clock = systemClock }: Pick<Ground, 'clock'> = {},
+  findHttpServer?: FindHttpServer,
 ): ServerPool<PoolConnection> {
   const pool = labelOf('server', name);
   const tls = serverTls(pool, options);
-  const listen = createListen(options, tls, { pool, clock, random: random32 });
+  const surroundings = { pool, clock, random: random32 };
+  const listen = options.mount
+    ? createMount(options, options.mount, surroundings, findHttpServer)
+    : createListen(options, tls, surroundings);
   return new ServerPool(name, withPlatform(options), listen, tls, clock, random32);
 }
 

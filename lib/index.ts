@@ -24,7 +24,7 @@ export type { LinkEnd } from './core/link.js';
 export type { ClientPoolOptions, ClientTlsOptions, TlsMode } from './core/client-options.js';
 export type { NpwsOptions } from './core/options.js';
 export type { PingMode, PoolOptions } from './core/pool-options.js';
-export type { ServerPlace, ServerPoolOptions, ServerPoolSettings } from './core/server-options.js';
+export type { Mounting, ServerPlace, ServerPoolOptions, ServerPoolSettings } from './core/server-options.js';
 export type { Address, Pool } from './core/pool.js';
 export type {
   AdjustEvent,

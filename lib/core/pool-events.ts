@@ -4,7 +4,7 @@ import type { LinkEnd } from './link.js';
 
 /** Where a server listens, and for whom. */
 export interface ListeningEvent {
-  /** What clients dial, such as 'wss://127.0.0.1:8443'. */
+  /** What clients dial, such as 'wss://127.0.0.1:8443'; the path alone when it is mounted on a server that does not listen yet. */
   readonly url: string;
   /** How many connections may be idle. */
   readonly maxCapacity: number;

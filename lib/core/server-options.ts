@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { parseIpRange } from './ip-range.js';
@@ -23,17 +24,40 @@ export type ServerPlace =
       };
       /** Not beside `listen`. */
       readonly listener?: never;
+      /** Not beside `listen`. */
+      readonly mount?: never;
     }
   | {
       /** A `net.Server` of your own; `close()` closes it. */
       readonly listener: Server;
       /** Not beside `listener`. */
       readonly listen?: never;
+      /** Not beside `listener`. */
+      readonly mount?: never;
+    }
+  | {
+      /**
+       * One path of an HTTP server that is there already: the application's, beside its routes and gateways. TLS, ports
+       * and deadlines before the upgrade are that server's.
+       */
+      readonly mount: Mounting;
+      /** Not beside `mount`. */
+      readonly listen?: never;
+      /** Not beside `mount`. */
+      readonly listener?: never;
     };
+
+/** A place on an HTTP server that is there already. */
+export interface Mounting {
+  /** The path that clients dial, such as '/npws'. */
+  readonly path: string;
+  /** An `http.Server` or `https.Server`. In a Nest application omit it: then it is the application's. */
+  readonly server?: HttpServer;
+}
 
 /**
  * The server pool: it listens. Times are in milliseconds; what is omitted or 0 takes its default. To keep part of them
- * somewhere use `ServerPoolSettings`: a place is one of two, so `Partial` does not fit.
+ * somewhere use `ServerPoolSettings`: a place is one of three, so `Partial` does not fit.
  */
 export type ServerPoolOptions = ServerPoolSettings & ServerPlace;
 
@@ -61,6 +85,7 @@ export interface ServerPoolSettings extends PoolOptions {
 export interface ResolvedServerOptions extends ResolvedPoolOptions {
   readonly listen: { readonly host?: string; readonly port: number } | undefined;
   readonly listener: Server | undefined;
+  readonly mount: Mounting | undefined;
   readonly tls: Readonly<TlsOptions> | undefined;
   /** Empty lets in all. */
   readonly clientIP: readonly string[];
@@ -73,9 +98,11 @@ export interface ResolvedServerOptions extends ResolvedPoolOptions {
 }
 
 const KNOWN = [
-  'listen', 'listener', 'clientIP', 'trustProxy', 'maxPerAddress', 'maxHandshakes', 'allowedOrigins',
+  'listen', 'listener', 'mount', 'clientIP', 'trustProxy', 'maxPerAddress', 'maxHandshakes', 'allowedOrigins',
   'handshakeTimeout', ...POOL_OPTIONS,
 ]; // prettier-ignore
+
+const PATH = "a path that begins with '/', without a query";
 
 const ANY_AUTHORITY =
   'tls.requestCert without tls.ca: a client may show a certificate of any public authority';
@@ -97,7 +124,7 @@ export function readServerOptions(given: unknown, problems: string[]): ResolvedS
   return Object.freeze({
     ...readPoolOptions(options),
     maxCapacity: options.number('maxCapacity', { fallback: 1 }),
-    ...readListener(options),
+    ...readPlace(options),
     tls,
     tlsFiles,
     clientIP:
@@ -122,41 +149,71 @@ export function readServerOptions(given: unknown, problems: string[]): ResolvedS
         "an origin such as 'https://example.com', or a list of them",
         isOrigin,
       ) ?? [],
-    path: options.string(
-      'path',
-      "a path that begins with '/', without a query",
-      (path) => isPath(path) && !path.includes('?'),
-    ),
+    path: options.string('path', PATH, (path) => isPath(path) && !path.includes('?')),
     handshakeTimeout: options.number('handshakeTimeout', { fallback: 10_000, unit: 'ms' }),
     warnings: Object.freeze(trustsAnybody(tls, tlsFiles) ? [ANY_AUTHORITY] : []),
   });
 }
 
-function readListener(options: OptionReader): Pick<ResolvedServerOptions, 'listen' | 'listener'> {
-  const listener = options.value('listener');
-  if (options.has('listen') === options.has('listener')) {
-    const expected = 'either `listen` with a port or `listener`';
-    options.problem(
-      'listen',
-      `${expected}${listener === undefined ? '' : ', not both'}`,
-      options.value('listen'),
-    );
+const PLACES = ['listen', 'listener', 'mount'];
+
+/** What belongs to the server that a pool is mounted on. */
+const OF_THE_SERVER = ['tls', 'tlsFiles', 'handshakeTimeout', 'maxHandshakes', 'path'];
+
+function readPlace(options: OptionReader): Pick<ResolvedServerOptions, 'listen' | 'listener' | 'mount'> {
+  const places = PLACES.filter((place) => options.has(place));
+  if (places.length !== 1) {
+    const given = places.length === 0 ? undefined : places.map((place) => `\`${place}\``).join(' and ');
+    options.problem('listen', 'a port in `listen`, or else `listener` or `mount`, one of the three', given);
   }
-  if (listener !== undefined && !isPlainListener(listener)) {
-    options.problem('listener', 'a plain net.Server (certificates go into `tls`)', listener);
-  }
+  return {
+    listen: readListen(options),
+    listener: readListener(options),
+    mount: readMount(options),
+  };
+}
+
+function readListen(options: OptionReader): ResolvedServerOptions['listen'] {
   const listen = options.object<{ host?: string; port: number }>(
     'listen',
     'an object with a port and perhaps a host',
   );
-  if (listen) {
-    const { host, port } = listen;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535)
-      options.problem('listen.port', 'a whole number from 0 to 65535', port);
-    if (host !== undefined && (typeof host !== 'string' || host === ''))
-      options.problem('listen.host', 'a host name or address', host);
+  if (!listen) return undefined;
+  const { host, port } = listen;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    options.problem('listen.port', 'a whole number from 0 to 65535', port);
+  if (host !== undefined && (typeof host !== 'string' || host === ''))
+    options.problem('listen.host', 'a host name or address', host);
+  return listen;
+}
+
+function readListener(options: OptionReader): Server | undefined {
+  const listener = options.value('listener');
+  if (listener !== undefined && !isPlainListener(listener)) {
+    options.problem('listener', 'a plain net.Server (certificates go into `tls`)', listener);
   }
-  return { listen, listener: listener as Server | undefined };
+  return listener as Server | undefined;
+}
+
+function readMount(options: OptionReader): Mounting | undefined {
+  const mount = options.nested('mount', ['path', 'server']);
+  if (!mount) return undefined;
+  const path = mount.string('path', PATH, (text) => isPath(text) && !text.includes('?'));
+  if (!mount.has('path')) mount.problem('path', PATH, undefined);
+  const server = mount.value('server');
+  if (server !== undefined && !isHttpServer(server)) {
+    mount.problem('server', 'an http.Server or https.Server', server);
+  }
+  for (const name of OF_THE_SERVER.filter((other) => options.has(other))) {
+    options.problem(
+      name,
+      name === 'path'
+        ? 'nothing beside `mount`, which has a path of its own'
+        : 'nothing beside `mount`: it is a matter of the server that the pool is mounted on',
+      options.value(name),
+    );
+  }
+  return Object.freeze({ path: path ?? '', server: server as HttpServer | undefined });
 }
 
 /** HTTP and TLS servers extend net.Server, but their connections are spoken for. */
@@ -168,6 +225,11 @@ function isPlainListener(value: unknown): boolean {
     !('setSecureContext' in server) &&
     !('requestTimeout' in server)
   );
+}
+
+function isHttpServer(value: unknown): boolean {
+  const server = value as Partial<Record<string, unknown>> | null;
+  return typeof server?.['on'] === 'function' && 'requestTimeout' in server;
 }
 
 function isOrigin(value: string): boolean {

@@ -34,8 +34,8 @@ export interface Gate<C> {
 export interface Listening {
   /** What clients dial, for people. */
   readonly url: string;
-  /** The local address, for programs. */
-  readonly address: Address;
+  /** The local address, for programs; null while there is none. */
+  readonly address: Address | null;
   /** Stops listening and drops whoever is not yet in the pool. */
   close(): Promise<void>;
 }

@@ -4,8 +4,10 @@ import {
   type DynamicModule,
   type Provider,
 } from '@nestjs/common';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { DEFAULT_NAME, type NpwsOptions, type ResolvedOptions } from '../core/options.js';
 import { buildClientPool, buildServerPool, checkOptions } from '../create-pools.js';
+import { findHttpServer } from './application-server.js';
 import { ClientPoolService } from './client-pool.service.js';
 import { ServerPoolService } from './server-pool.service.js';
 import { getClientPoolToken, getServerPoolToken } from './tokens.js';
@@ -64,9 +66,15 @@ function addPools(
     },
     {
       provide: server,
-      useFactory: ({ server: options }: ResolvedOptions) =>
-        new ServerPoolService(name, options && buildServerPool(name, options), options?.autoStart ?? false),
-      inject: [RESOLVED_OPTIONS],
+      useFactory: (
+        { server: options }: ResolvedOptions,
+        application: HttpAdapterHost,
+        modules: ModulesContainer,
+      ) => {
+        const pool = options && buildServerPool(name, options, {}, findHttpServer(application, modules));
+        return new ServerPoolService(name, pool, options?.autoStart ?? false);
+      },
+      inject: [RESOLVED_OPTIONS, HttpAdapterHost, ModulesContainer],
     },
   ];
   return {

@@ -16,7 +16,8 @@ export function logPool(pool: Pool<PoolConnection>, startedAt: () => number): vo
   });
   pool.on('listening', ({ url, maxCapacity, clientIP }) => {
     const from = clientIP.length === 0 ? 'anywhere' : clientIP.join(', ');
-    logger.log(`listening on ${url} for up to ${maxCapacity} idle connections from ${from}`);
+    const where = url.startsWith('/') ? `mounted on ${url} of the HTTP server` : `listening on ${url}`;
+    logger.log(`${where} for up to ${maxCapacity} idle connections from ${from}`);
   });
   if (pool.role === 'client') {
     pool.once('connect', ({ peer }) => {

@@ -74,7 +74,7 @@ export class Entrance {
     return refusal;
   }
 
-  /** Refuses whoever sent this, for what is wrong with it unless something else is first. */
+  /** Refuses whoever sent this request: for what is wrong with it, else for the reason given. */
   turnAway(request: IncomingMessage, refusal: Refusal): void {
     const remote = this.#admission.remoteOf(request);
     this.#refuse(request.socket, remote, this.#admission.judge(request, remote) ?? refusal);
@@ -88,15 +88,20 @@ export class Entrance {
 
   #refuse(socket: Socket, remote: Remote, refusal: Refusal): void {
     this.#note(refusal, remote);
-    const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
-    const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`;
-    socket.end(`${status}${headers.join('')}\r\n${refusal.reason}`);
-    socket.destroySoon();
+    answer(socket, refusal);
   }
 
   #note({ status, reason }: Refusal, { name }: Remote): void {
     this.gate.rejected(status, reason, name);
   }
+}
+
+/** Answers an upgrade request that is refused, and ends the connection. */
+export function answer(socket: Socket, refusal: Refusal): void {
+  const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);
+  const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`;
+  socket.end(`${status}${headers.join('')}\r\n${refusal.reason}`);
+  socket.destroySoon();
 }
 
 /** What goes with the answer to somebody who is refused. */

@@ -227,7 +227,10 @@ describe('server options', () => {
   });
 
   it.each([
-    [{ listen: undefined }, 'server.listen: expected either `listen` with a port or `listener`'],
+    [
+      { listen: undefined },
+      'server.listen: expected a port in `listen`, or else `listener` or `mount`, one of the three',
+    ],
     [{ listener: createServer() }, 'server.listen'],
     [{ listen: { port: -1 } }, 'server.listen.port'],
     [{ listen: { port: '80' } }, 'server.listen.port'],

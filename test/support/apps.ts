@@ -4,6 +4,7 @@ import type { INestApplication, LoggerService, ModuleMetadata } from '@nestjs/co
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { type ClientPoolOptions, ClientPoolService, ServerPoolService, type PoolService } from 'nestjs-npws';
+import type { KeyPair } from './certificates.js';
 
 /** The two HTTP platforms of Nest. */
 export const PLATFORMS = ['express', 'fastify'] as const;
@@ -49,6 +50,8 @@ export interface BootedApp extends AsyncDisposable {
 interface BootOptions {
   platform?: (typeof PLATFORMS)[number];
   logger?: RecordingLogger;
+  /** Makes its HTTP server one of HTTPS. */
+  https?: KeyPair;
   /** Called before the application is initialised. */
   prepare?: (app: INestApplication) => void;
 }
@@ -56,13 +59,13 @@ interface BootOptions {
 /** Boots an application on a free port. When that fails, whatever had started is closed before it rejects. */
 export async function boot(
   metadata: ModuleMetadata,
-  { platform = 'express', logger = new RecordingLogger(), prepare }: BootOptions = {},
+  { platform = 'express', logger = new RecordingLogger(), https, prepare }: BootOptions = {},
 ): Promise<BootedApp> {
   const module = await Test.createTestingModule(metadata).setLogger(logger).compile();
   const app =
     platform === 'express'
-      ? module.createNestApplication()
-      : module.createNestApplication(new FastifyAdapter());
+      ? module.createNestApplication(https ? { httpsOptions: https } : {})
+      : module.createNestApplication(https ? new FastifyAdapter({ https }) : new FastifyAdapter());
   prepare?.(app);
   try {
     await app.listen(0, '127.0.0.1');

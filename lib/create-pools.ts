@@ -5,6 +5,7 @@ import { labelOf, NpwsOptionsError, type PoolRole } from './core/errors.js';
 import { type ClientPoolOptions, type ResolvedClientOptions } from './core/client-options.js';
 import { DEFAULT_NAME, type NpwsOptions, type ResolvedOptions, resolveOptions } from './core/options.js';
 import { type ResolvedServerOptions, type ServerPoolOptions } from './core/server-options.js';
+import { Measures } from './core/measures.js';
 import type { Pool } from './core/pool.js';
 import type { Random } from './core/random.js';
 import { ServerPool } from './core/server-pool.js';
@@ -85,8 +86,9 @@ export function buildClientPool(
 ): ClientPool<PoolConnection> {
   const pool = labelOf('client', name);
   const tls = clientTls(pool, options);
-  const dial = createDial(options, tls, { pool, clock, random: random32 }, connect);
-  return new ClientPool(name, withPlatform(options), dial, tls, clock, random32);
+  const measures = new Measures();
+  const dial = createDial(options, tls, { pool, clock, random: random32, measures }, connect);
+  return new ClientPool(name, withPlatform(options), dial, tls, clock, random32, measures);
 }
 
 /**
@@ -101,11 +103,12 @@ export function buildServerPool(
 ): ServerPool<PoolConnection> {
   const pool = labelOf('server', name);
   const tls = serverTls(pool, options);
-  const surroundings = { pool, clock, random: random32 };
+  const measures = new Measures();
+  const surroundings = { pool, clock, random: random32, measures };
   const listen = options.mount
     ? createMount(options, options.mount, surroundings, findHttpServer)
     : createListen(options, tls, surroundings);
-  return new ServerPool(name, withPlatform(options), listen, tls, clock, random32);
+  return new ServerPool(name, withPlatform(options), listen, tls, clock, random32, measures);
 }
 
 /** Has the pool tell at its start what is not as good here as it could be. */

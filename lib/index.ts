@@ -20,6 +20,8 @@ export {
   type PoolRole,
   type PoolSnapshot,
 } from './core/errors.js';
+export type { Distribution, TimeStats } from './core/histogram.js';
+export type { DialFailure, Rejection, TakeOutcome, Timed, Traffic } from './core/measures.js';
 export type { LinkEnd } from './core/link.js';
 export type { ClientPoolOptions, ClientTlsOptions, TlsMode } from './core/client-options.js';
 export type { NpwsOptions } from './core/options.js';

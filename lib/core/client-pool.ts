@@ -7,6 +7,7 @@ import { CONTROL_ID } from './connection-id.js';
 import { NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
+import { dialFailureOf, type Measures } from './measures.js';
 import { type Address, Pool } from './pool.js';
 import type { Random } from './random.js';
 import type { Health } from './stats.js';
@@ -62,8 +63,9 @@ export class ClientPool<C> extends Pool<C> {
     certificates: Certificates | null,
     clock: Clock,
     random: Random,
+    measures?: Measures,
   ) {
-    super(name, options, certificates, clock, random);
+    super(name, options, certificates, clock, random, measures);
     this.#capacity = options.minCapacity;
     this.#interval = options.minInterval;
   }
@@ -268,10 +270,12 @@ export class ClientPool<C> extends Pool<C> {
 
   /** `probed` is the outage that the dial is a probe of: another may be there when it fails. */
   #dialOne(probed: Backoff | undefined): void {
-    this.#lastDial = this.clock.now();
+    const since = this.clock.now();
+    this.#lastDial = since;
     const giveUp = this.dial({
       arrived: (link) => {
         this.#inFlight.delete(giveUp);
+        this.measures.timed('dial', since, this.clock.now());
         this.#succeeded(link);
       },
       failed: (error) => {
@@ -308,6 +312,7 @@ export class ClientPool<C> extends Pool<C> {
   #failed(error: NpwsError, probed: Backoff | undefined): void {
     // A server that is full, or has as many of ours as it takes, is well: it slows us down, but is no error.
     const isFull = error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
+    this.measures.dialFailures[dialFailureOf(error)]++;
     this.fail({ error, at: this.clock.now() }, !isFull);
     this.#planned = 0;
     this.#idleWhenFull = isFull ? this.store.idle : undefined;

@@ -7,6 +7,8 @@ import type { Waiters } from './waiters.js';
 
 /** What custody tells its pool. */
 export interface CustodyListener<C> {
+  /** Somebody no longer holds a link that they have held since then. */
+  putDown(since: number): void;
   /** A use is over: the link is without a name. */
   returned(link: Link<C>): void;
   /** Nothing more comes over a link. */
@@ -22,7 +24,8 @@ export interface CustodyListener<C> {
  * yet, or parting (closed by us, its socket not gone yet). Each is in exactly one of these (I1).
  */
 export class Custody<C> implements LinkKeeper<Link<C>> {
-  readonly #used = new Set<Link<C>>();
+  /** Since when each is in use. */
+  readonly #used = new Map<Link<C>, number>();
   #renewable = 0;
   readonly #nameless = new Set<Link<C>>();
   readonly #parting = new Map<Link<C>, CloseReason>();
@@ -85,20 +88,18 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     const bearer = this.store.get(link.id);
     if (bearer) this.#leave(bearer);
     const waiter = this.waiters.claimant(link.id, !link.begun && this.store.isForAnyone(link.id));
-    if (waiter) waiter.succeed(this.#checkOut(link));
+    if (waiter) waiter.succeed(this.#checkOut(link, this.clock.now()));
     else this.#keep(link);
     // Last: who hears of it may close the pool.
     if (bearer) this.part(bearer, 'replaced');
   }
 
   /** Hands out the link of this ID, or the one that is idle longest. No `await` stands between look and take (I8). */
-  take(id: ConnectionId | undefined): C | undefined {
+  take(id: ConnectionId | undefined, now: number): C | undefined {
     const link = id === undefined ? this.store.oldestIdle : this.store.get(id);
     if (!link) return undefined;
     this.#leave(link);
-    const connection = this.#checkOut(link);
-    this.pool.changed();
-    return connection;
+    return this.#checkOut(link, now);
   }
 
   /** Gives a returned link `ms` milliseconds to be named anew, and closes it then. */
@@ -147,7 +148,7 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
 
   /** Cuts whatever is in use. */
   cutUsed(cause: Error): void {
-    for (const link of this.#used) link.cut(cause);
+    for (const link of this.#used.keys()) link.cut(cause);
   }
 
   /** Resolves when nothing is in use or parting any more, or after `ms`; at once when that is 0. */
@@ -213,19 +214,23 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     this.#opened++;
   }
 
-  #checkOut(link: Link<C>): C {
+  #checkOut(link: Link<C>, now: number): C {
     if (link.isGone) this.pool.forgotten(link);
-    else this.#pickUp(link);
+    else this.#pickUp(link, now);
     return link.checkOut();
   }
 
-  #pickUp(link: Link<C>): void {
-    this.#used.add(link);
+  #pickUp(link: Link<C>, now: number): void {
+    this.#used.set(link, now);
     if (link.renewable) this.#renewable++;
   }
 
   #putDown(link: Link<C>): void {
-    if (this.#used.delete(link) && link.renewable) this.#renewable--;
+    const since = this.#used.get(link);
+    if (since === undefined) return;
+    this.#used.delete(link);
+    if (link.renewable) this.#renewable--;
+    this.pool.putDown(since);
   }
 
   /** Takes a link out of the store, or from those without a name. False when it was in neither. */

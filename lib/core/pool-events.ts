@@ -1,6 +1,7 @@
 import type { CloseReason } from './closing.js';
 import type { NpwsError, NpwsListenError } from './errors.js';
 import type { LinkEnd } from './link.js';
+import type { Rejection, Timed } from './measures.js';
 
 /** Where a server listens, and for whom. */
 export interface ListeningEvent {
@@ -38,6 +39,8 @@ export interface RecoverEvent {
 
 /** Somebody who was refused before the upgrade. */
 export interface RejectEvent {
+  /** What it was for: what `stats().rejections` counts by. */
+  readonly why: Rejection;
   /** The HTTP status of the answer; 0 when there was none, as in a TLS hand-shake. */
   readonly status: number;
   /** Why, in a few words. */
@@ -82,6 +85,8 @@ export interface PoolEvents {
   reject: [RejectEvent];
   /** The listener failed. */
   listenError: [error: NpwsListenError];
+  /** A wait, a dial, a use or a ping is over, and took so many milliseconds: what `distributions()` counts. */
+  timed: [what: Timed, ms: number];
   /** Capacity or interval were adjusted to demand. */
   adjust: [AdjustEvent];
   /** New connections use other certificates from here on. */

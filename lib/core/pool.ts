@@ -22,6 +22,8 @@ import { IdleStore } from './idle-store.js';
 import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import type { ResolvedServerOptions } from './server-options.js';
+import type { Distribution } from './histogram.js';
+import { Measures, type Timed } from './measures.js';
 import type { PoolEvents } from './pool-events.js';
 import type { Random } from './random.js';
 import { Retirement } from './retirement.js';
@@ -67,7 +69,6 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   #errors = 0;
   #drainedAt = 0;
   #lastArrival = -Infinity;
-  #rejected = 0;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -79,6 +80,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     private readonly certificates: Certificates | null,
     protected readonly clock: Clock,
     protected readonly random: Random,
+    protected readonly measures = new Measures(),
   ) {
     super();
     // Any number may listen: every subscription of `stats$` does.
@@ -90,6 +92,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
         const why = this.state === 'running' ? null : 'drained';
         const isOver = this.#retirement.isOver(link);
         this.renew(link, why ?? (isOver ? 'retired' : null));
+      },
+      putDown: (since) => {
+        measures.timed('use', since, this.clock.now());
       },
       ended: (link, end, used, why) => {
         this.tell('disconnect', { id: link.id, peer: link.peer, used, why, ...end });
@@ -121,6 +126,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
         },
       });
     }
+    measures.onTimed = (what, ms) => {
+      this.tell('timed', what, ms);
+    };
     this.stats$ = observeStats(this, clock);
   }
 
@@ -184,7 +192,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   /** Counts an error of the application's own; `error` is for those who listen to 'errorAdded'. */
   addError(error?: Error): void {
-    this.#errors++;
+    this.#countError();
     this.tell('errorAdded', error ?? null);
     this.tell('change');
   }
@@ -276,17 +284,28 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
       interval: this.interval(),
       utilization: this.active() / capacity,
       errors: this.#errors,
-      rejected: this.#rejected,
+      rejected: Object.values(this.measures.rejections).reduce((sum, count) => sum + count),
       evicted: this.custody.evicted,
+      takes: { ...this.measures.takes },
       opened: this.custody.opened,
       reused: this.custody.reused,
       closed: this.custody.closed,
+      dialFailures: { ...this.measures.dialFailures },
+      rejections: { ...this.measures.rejections },
+      bytes: { ...this.measures.traffic },
+      errorsEver: this.measures.errors,
+      times: this.measures.times(this.clock.now()),
       lastDialError: this.lastFailure && {
         code: this.lastFailure.error.code,
         message: this.lastFailure.error.message,
         age: this.clock.now() - this.lastFailure.at,
       },
     };
+  }
+
+  /** How long waits, dials, uses and pings took since the pool was made: for exporters. `stats().times` has the gist. */
+  distributions(): Readonly<Record<Timed, Distribution>> {
+    return this.measures.distributions();
   }
 
   /** Tells what is odd about the options. */
@@ -332,11 +351,12 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   /** Notes a failure of our own; `counts` is false for a server that is merely full. */
   protected fail(failure: Failure, counts: boolean): void {
     this.lastFailure = failure;
-    if (counts) this.#errors++;
+    if (counts) this.#countError();
   }
 
-  protected reject(): void {
-    this.#rejected++;
+  #countError(): void {
+    this.#errors++;
+    this.measures.errors++;
   }
 
   protected get label(): string {
@@ -357,20 +377,44 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
 
   #get(id: ConnectionId | undefined, wait: Wait | undefined): C | Promise<C> {
     const checked = parseWait(this.label, wait, this.options.acquireTimeout);
+    const since = this.clock.now();
+    const connection = this.#isOver || checked.signal?.aborted ? undefined : this.custody.take(id, since);
+    if (connection !== undefined) {
+      this.measures.takes.immediate++;
+      this.measures.timed('wait', since, since);
+      this.#changed();
+      return connection;
+    }
+    const promise = this.#wait(id, checked);
+    // Before the caller goes on.
+    promise.then(
+      () => {
+        this.measures.takes.waited++;
+        this.measures.timed('wait', since, this.clock.now());
+        this.tell('change');
+      },
+      (error: unknown) => {
+        this.measures.missed(error);
+        this.tell('change');
+      },
+    );
+    return promise;
+  }
+
+  async #wait(id: ConnectionId | undefined, wait: CheckedWait): Promise<C> {
     this.#refuseIfOver();
-    const connection = checked.signal?.aborted ? undefined : this.custody.take(id);
-    if (connection !== undefined) return connection;
-    const errors = this.#waitErrors(id === undefined ? 'idle connection' : `connection ${id}`, checked, id);
-    refuseToWait(checked, errors);
+    const errors = this.#waitErrors(id === undefined ? 'idle connection' : `connection ${id}`, wait, id);
+    refuseToWait(wait, errors);
     if (this.waiters.size >= this.options.maxWaiters) {
       throw new NpwsTooManyWaitersError(this.label, this.options.maxWaiters);
     }
-    const promise = this.waiters.join(id, checked, errors);
-    promise.catch(() => {
-      this.tell('change');
-    });
+    const promise = this.waiters.join(id, wait, errors);
     this.#changed();
     return promise;
+  }
+
+  get #isOver(): boolean {
+    return this.state === 'draining' || this.state === 'closed';
   }
 
   #refuseIfOver(): void {

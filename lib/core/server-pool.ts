@@ -5,7 +5,9 @@ import { CONTROL_ID, type ConnectionId, IdIssuer } from './connection-id.js';
 import { NpwsClosedError, NpwsListenError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedServerOptions } from './server-options.js';
+import type { Measures } from './measures.js';
 import { type Address, Pool } from './pool.js';
+import type { RejectEvent } from './pool-events.js';
 import type { Random } from './random.js';
 import type { Health } from './stats.js';
 
@@ -23,7 +25,7 @@ export interface Gate<C> {
   /** A slot, or undefined when the pool is full or shutting down. */
   reserve(): Slot<C> | undefined;
   /** Somebody was refused before the upgrade. */
-  rejected(status: number, reason: string, peer: string): void;
+  rejected(event: RejectEvent): void;
   /** The listener failed but may go on. */
   failed(error: NpwsListenError): void;
   /** The listener stopped although nobody here closed it. */
@@ -62,8 +64,9 @@ export class ServerPool<C> extends Pool<C> {
     certificates: Certificates | null,
     clock: Clock,
     random: Random,
+    measures?: Measures,
   ) {
-    super(name, options, certificates, clock, random);
+    super(name, options, certificates, clock, random, measures);
     this.#issuer = new IdIssuer(random, options.reserveControl);
   }
 
@@ -180,9 +183,9 @@ export class ServerPool<C> extends Pool<C> {
   #gate(): Gate<C> {
     return {
       reserve: () => this.#reserve(),
-      rejected: (status, reason, peer) => {
-        this.reject();
-        this.tell('reject', { status, reason, peer });
+      rejected: (event) => {
+        this.measures.rejections[event.why]++;
+        this.tell('reject', event);
         this.tell('change');
       },
       failed: (error) => {

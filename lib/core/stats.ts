@@ -3,6 +3,8 @@ import { Observable } from 'rxjs';
 import type { Cancel, Clock } from './clock.js';
 import type { CloseReason } from './closing.js';
 import type { NpwsError, NpwsErrorCode, PoolRole } from './errors.js';
+import type { TimeStats } from './histogram.js';
+import type { DialFailure, Rejection, TakeOutcome, Timed, Traffic } from './measures.js';
 import type { PoolEvents } from './pool-events.js';
 
 /** The stages of a pool's life, in order. */
@@ -55,16 +57,28 @@ export interface PoolStats {
   readonly utilization: number;
   /** As `errorCount()`. */
   readonly errors: number;
+  /** The same, but never reset. */
+  readonly errorsEver: number;
   /** Strangers refused before the upgrade. */
   readonly rejected: number;
   /** Connections that died while idle. */
   readonly evicted: number;
+  /** Gets, by outcome. */
+  readonly takes: Readonly<Record<TakeOutcome, number>>;
   /** Links (WebSockets) that were ever set up. Each serves one use after another. */
   readonly opened: number;
   /** How often a link came back from a use and was named anew: each saved a hand-shake. */
   readonly reused: number;
   /** Links that were closed, by reason. */
   readonly closed: Readonly<Record<CloseReason, number>>;
+  /** Dials that failed, by reason. */
+  readonly dialFailures: Readonly<Record<DialFailure, number>>;
+  /** Strangers refused before the upgrade, by reason. */
+  readonly rejections: Readonly<Record<Rejection, number>>;
+  /** Payload of uses so far, in bytes. */
+  readonly bytes: Readonly<Traffic>;
+  /** How long waits of gets, dials, uses and pings took. */
+  readonly times: Readonly<Record<Timed, TimeStats>>;
   /** The last failure to dial (client) or listen (server), or null. */
   readonly lastDialError: {
     /** The code of the error. */

@@ -1,6 +1,8 @@
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { NEVER, type Observable } from 'rxjs';
 import { NpwsNotConfiguredError, type PoolRole } from '../core/errors.js';
+import type { Distribution } from '../core/histogram.js';
+import type { Timed } from '../core/measures.js';
 import type { Address, Pool } from '../core/pool.js';
 import type { PoolEvents } from '../core/pool-events.js';
 import type { Health, PoolStats } from '../core/stats.js';
@@ -127,6 +129,11 @@ export abstract class PoolService
   /** The pool's numbers at this moment; null for a role that was not configured. */
   stats(): PoolStats | null {
     return this.pool?.stats() ?? null;
+  }
+
+  /** How long waits, dials, uses and pings took: see `Pool.distributions`; null for a role that was not configured. */
+  distributions(): Readonly<Record<Timed, Distribution>> | null {
+    return this.pool?.distributions() ?? null;
   }
 
   /** Whether the pool is fit to serve and, if not, why; null for a role that was not configured. */

@@ -200,7 +200,8 @@ class Acceptor implements Listening {
   readonly #onTlsError = (error: Error, socket: TLSSocket): void => {
     // One that we dropped is counted already.
     if (!this.#dropped.delete(wayOf(socket))) {
-      this.gate.rejected(0, refusalOf(error, socket), remoteOf(socket).name);
+      const reason = refusalOf(error, socket);
+      this.gate.rejected({ why: 'tls', status: 0, reason, peer: remoteOf(socket).name });
     }
     socket.destroy();
   };
@@ -259,7 +260,7 @@ class Acceptor implements Listening {
   /** Gives up a socket on its way to the upgrade. */
   #drop(socket: Socket, status: number, reason: string): void {
     const key = wayOf(socket);
-    this.gate.rejected(status, reason, remoteOf(socket).name);
+    this.gate.rejected({ why: 'timeout', status, reason, peer: remoteOf(socket).name });
     this.#dropped.add(key);
     this.#settle(key);
     // The error of a TLS socket comes at its close at the latest.

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Rejection } from '../core/measures.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Remote } from './address.js';
 import { createRemoteOfRequest, type RemoteOfRequest } from './forwarded.js';
@@ -8,6 +9,8 @@ import { createIpFilter, type IpFilter } from './ip-filter.js';
 export interface Refusal {
   readonly status: number;
   readonly reason: string;
+  /** What it counts as; 'request' unless said. */
+  readonly why?: Rejection;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -17,7 +20,7 @@ export const NO_UPGRADE: Refusal = {
   headers: { Upgrade: 'websocket' },
 };
 
-const UNAUTHORIZED: Refusal = { status: 403, reason: 'unauthorized' };
+const UNAUTHORIZED: Refusal = { status: 403, reason: 'unauthorized', why: 'address' };
 
 /**
  * Judges strangers by everything but the pool's room. A wrong address comes first, whatever else is wrong, so that a
@@ -48,7 +51,7 @@ export class Admission {
     // Another version of HTTP knows no such upgrade: a proxy that speaks it would break what follows.
     if (headers.upgrade?.toLowerCase() !== 'websocket' || httpVersion !== '1.1') return NO_UPGRADE;
     if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) {
-      return { status: 403, reason: 'origin not allowed' };
+      return { status: 403, reason: 'origin not allowed', why: 'origin' };
     }
     if (headers['sec-websocket-version'] !== '13') {
       return { status: 400, reason: 'unsupported version', headers: { 'Sec-WebSocket-Version': '13' } };

@@ -12,8 +12,8 @@ import { type LinkTerms, termsOf, WebSocketLink } from './link.js';
 import type { Surroundings } from './surroundings.js';
 import { PooledWebSocket } from './web-socket.js';
 
-const FULL: Refusal = { status: 503, reason: 'pool full' };
-const TOO_MANY: Refusal = { status: 429, reason: 'too many connections of this address' };
+const FULL: Refusal = { status: 503, reason: 'pool full', why: 'full' };
+const TOO_MANY: Refusal = { status: 429, reason: 'too many connections of this address', why: 'limited' };
 
 /** From a request to a link of the pool, or to an answer that says why not; whoever listens for requests asks here. */
 export class Entrance {
@@ -91,8 +91,8 @@ export class Entrance {
     answer(socket, refusal);
   }
 
-  #note({ status, reason }: Refusal, { name }: Remote): void {
-    this.gate.rejected(status, reason, name);
+  #note({ status, reason, why = 'request' }: Refusal, { name }: Remote): void {
+    this.gate.rejected({ why, status, reason, peer: name });
   }
 }
 

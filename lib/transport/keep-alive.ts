@@ -29,6 +29,8 @@ export interface Watched {
   /** Whether bytes of ours may keep the peer from reading, because nobody there reads them. */
   mayBeStuck(): boolean;
   ping(): void;
+  /** The pong to a ping of `since` has come. */
+  pinged(since: number): void;
   /** Called when a peer that used to answer does not. */
   lost(): void;
 }
@@ -52,6 +54,8 @@ export class KeepAlive {
   #isInUse = false;
   #isOver = false;
   #lastHeard = 0;
+  /** When the first ping was sent that has no pong yet. */
+  #pingedAt: number | undefined;
   #timer: Cancel | undefined;
 
   constructor(
@@ -81,7 +85,11 @@ export class KeepAlive {
 
   ponged(): void {
     this.heard();
-    if (!this.#isInUse) this.#answers = true;
+    if (!this.#isInUse) {
+      this.#answers = true;
+      if (this.#pingedAt !== undefined) this.link.pinged(this.#pingedAt);
+    }
+    this.#pingedAt = undefined;
   }
 
   /**
@@ -125,6 +133,7 @@ export class KeepAlive {
       return;
     }
     this.#hasAsked = true;
+    this.#pingedAt ??= this.clock.now();
     this.link.ping();
     if (this.#answers && !this.#isInUse && !this.link.mayBeStuck()) this.#expectPong(this.link.bytesRead());
     else this.#rest();

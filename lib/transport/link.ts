@@ -9,6 +9,7 @@ import {
   type PoolRole,
 } from '../core/errors.js';
 import type { Link, LinkKeeper } from '../core/link.js';
+import type { Measures } from '../core/measures.js';
 import type { ResolvedPoolOptions } from '../core/pool-options.js';
 import type { Remote } from './address.js';
 import { PoolConnection } from './connection.js';
@@ -51,6 +52,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
   readonly clock: Clock;
   readonly #wire: Wire;
   readonly #keepAlive: KeepAlive;
+  readonly #measures: Measures;
   #protocol: 1 | 2;
   #id = CONTROL_ID;
   #isNew = true;
@@ -70,8 +72,9 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     readonly socket: Socket,
     readonly remote: Remote,
     private readonly terms: LinkTerms,
-    { pool, clock, random }: Surroundings,
+    { pool, clock, random, measures }: Surroundings,
   ) {
+    this.#measures = measures;
     this.pool = pool;
     this.clock = clock;
     this.peer = remote.name;
@@ -128,7 +131,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
       this.#readNaming = null;
       this.#beginUse(id);
       this.#keepAlive.start(protocol === 2);
-      if (rest.length > 0) this.#use?.receive(rest);
+      if (rest.length > 0) this.#deliver(rest);
       named();
     };
   }
@@ -158,6 +161,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
   }
 
   sendFrom(source: ByteSource, length: number, done: (error?: Error | null) => void): void {
+    this.#measures.traffic.sent += length;
     this.#wire.sendFrom(source, length, done);
   }
 
@@ -247,6 +251,10 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     this.#wire.ping();
   }
 
+  pinged(since: number): void {
+    this.#measures.timed('ping', since, this.clock.now());
+  }
+
   lost(): void {
     this.#wire.fail(1006, 'no pong in time');
   }
@@ -271,6 +279,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
   }
 
   #deliver(bytes: Buffer): void {
+    this.#measures.traffic.received += bytes.length;
     if (this.#use && !this.#use.receive(bytes)) this.pause();
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import type { Measures } from '../core/measures.js';
 import type { Random } from '../core/random.js';
 
 /** What a pool's connections are given from outside, besides its options. */
@@ -7,4 +8,5 @@ export interface Surroundings {
   readonly pool: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly measures: Measures;
 }

@@ -108,9 +108,9 @@ describe('a server pool', () => {
     const rig = await started();
     const told: unknown[] = [];
     rig.pool.on('reject', (event) => told.push(event));
-    rig.gate.rejected(403, 'unauthorized', '192.0.2.1:5');
+    rig.gate.rejected({ why: 'address', status: 403, reason: 'unauthorized', peer: '192.0.2.1:5' });
     expect(rig.pool.stats()).toMatchObject({ rejected: 1, errors: 0 });
-    expect(told).toEqual([{ status: 403, reason: 'unauthorized', peer: '192.0.2.1:5' }]);
+    expect(told).toEqual([{ why: 'address', status: 403, reason: 'unauthorized', peer: '192.0.2.1:5' }]);
   });
 
   describe('that reserves the control connection', () => {

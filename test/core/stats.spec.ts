@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { noClosings } from '../../lib/core/closing.js';
+import { Measures } from '../../lib/core/measures.js';
 import type { PoolStats } from '../../lib/core/stats.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
 import { ClientRig, idSource, ServerRig } from '../support/stub-link.js';
+
+/** Of what nothing was timed. */
+const NONE = { count: 0, sum: 0, p50: null, p99: null };
 
 describe('stats', () => {
   it('tell every number of a client', async () => {
@@ -13,6 +17,7 @@ describe('stats', () => {
       maxInterval: 900,
     });
     await rig.pool.start();
+    rig.clock.advance(250);
     rig.arriveAll(idSource());
     await rig.pool.incomingGet(0);
     void rig.pool.outgoingGet('000000ff');
@@ -31,11 +36,22 @@ describe('stats', () => {
       interval: 200,
       utilization: 0.75,
       errors: 0,
+      errorsEver: 0,
       rejected: 0,
       evicted: 0,
+      takes: { immediate: 1, waited: 0, timeout: 0, aborted: 0, refused: 0 },
       opened: 4,
       reused: 0,
       closed: noClosings(),
+      dialFailures: new Measures().dialFailures,
+      rejections: new Measures().rejections,
+      bytes: { received: 0, sent: 0 },
+      times: {
+        wait: { count: 1, sum: 0, p50: 0.01, p99: 0.01 },
+        dial: { count: 4, sum: 1_000, p50: 250, p99: 250 },
+        use: NONE,
+        ping: NONE,
+      },
       lastDialError: null,
     });
   });
@@ -155,7 +171,8 @@ describe('health', () => {
     expect(rig.pool.health()).toEqual({ up: false, reason: 'not listening' });
     await rig.pool.start();
     expect(rig.pool.health().up).toBe(true);
-    for (let stranger = 0; stranger < 100; stranger++) rig.gate.rejected(403, 'unauthorized', 'x');
+    for (let stranger = 0; stranger < 100; stranger++)
+      rig.gate.rejected({ why: 'address', status: 403, reason: 'unauthorized', peer: 'x' });
     expect(rig.pool.health().up).toBe(true);
     rig.gate.stopped();
     expect(rig.pool.health()).toEqual({ up: false, reason: 'not listening' });

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { PoolConnection } from 'nestjs-npws';
 import { resolveOptions } from '../../lib/core/options.js';
 import { ServerPool } from '../../lib/core/server-pool.js';
+import { Measures } from '../../lib/core/measures.js';
 import { createListen } from '../../lib/transport/acceptor.js';
 import { systemClock } from '../../lib/core/clock.js';
 import { memoryInUse } from '../support/memory.js';
@@ -19,7 +20,7 @@ describe('a source of randomness that always draws the same', () => {
     const { server } = resolveOptions({ server: { listen: { host: '127.0.0.1', port: 0 }, maxCapacity: 10, drainTimeout: 0 } });
     if (!server) throw new Error('no server options');
     const constant = (): number => 7;
-    await using pool: ServerPool<PoolConnection> = new ServerPool('stub', server, createListen(server, null, { pool: 'stub', clock: systemClock, random: constant }), null, systemClock, constant);
+    await using pool: ServerPool<PoolConnection> = new ServerPool('stub', server, createListen(server, null, { pool: 'stub', clock: systemClock, random: constant, measures: new Measures() }), null, systemClock, constant);
     await pool.start();
     const first = await connectNamed(portOf(pool));
     const second = await connectNamed(portOf(pool));

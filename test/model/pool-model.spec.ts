@@ -315,9 +315,16 @@ class Run {
 
   /** What a change must be told of. A server's slots are reserved and spent in one step, so they are no news. */
   #numbers(): Partial<PoolStats> {
-    const { connecting, lastDialError, ...numbers } = this.pool.stats();
+    const { connecting, lastDialError, times, ...numbers } = this.pool.stats();
     const failure = lastDialError && { ...lastDialError, age: 0 };
-    return { ...numbers, lastDialError: failure, ...(numbers.role === 'client' ? { connecting } : {}) };
+    // What recent ones took is a matter of time.
+    const timed = Object.values(times).map(({ count, sum }) => [count, sum]);
+    return {
+      ...numbers,
+      ...{ timed },
+      lastDialError: failure,
+      ...(numbers.role === 'client' ? { connecting } : {}),
+    };
   }
 
   /** I13, I14: closes, twice, and looks for anything left. */

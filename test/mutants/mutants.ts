@@ -125,8 +125,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what has gone is counted as in use',
     file: 'lib/core/custody.ts',
-    find: 'if (link.isGone) this.pool.forgotten(link);\n    else this.#pickUp(link);',
-    replace: 'this.#pickUp(link);',
+    find: 'if (link.isGone) this.pool.forgotten(link);\n    else this.#pickUp(link, now);',
+    replace: 'this.#pickUp(link, now);',
     killedBy: [MODEL, 'test/core/custody'],
   },
   {
@@ -315,7 +315,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a stranger holds its hand-shake while others are turned away',
     file: 'lib/transport/acceptor.ts',
     find: "if (oldest) this.#drop(oldest.socket, 0, 'too many hand-shakes at once');",
-    replace: "if (oldest) { this.gate.rejected(0, 'too many', ''); socket.destroy(); return; }",
+    replace:
+      "if (oldest) { this.gate.rejected({ why: 'timeout', status: 0, reason: 'too many', peer: '' }); socket.destroy(); return; }",
     killedBy: ['test/transport/acceptor-limits'],
   },
   {
@@ -552,8 +553,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a get that was given up is told to nobody',
     file: 'lib/core/pool.ts',
-    find: "promise.catch(() => {\n      this.tell('change');\n    });",
-    replace: '',
+    find: "this.measures.missed(error);\n        this.tell('change');",
+    replace: 'this.measures.missed(error);',
     killedBy: ['test/core/stats', MODEL],
   },
   {

@@ -17,6 +17,8 @@ class Idle {
   lostAt: number | null = null;
   /** How long the peer takes to answer a ping; null: never. */
   answersAfter: number | null = 1;
+  /** How long pongs took, as far as they were timed. */
+  readonly roundTrips: number[] = [];
   readonly watch: KeepAlive;
 
   constructor(
@@ -32,6 +34,9 @@ class Idle {
         mayBeStuck: () => this.mayBeStuck,
         ping: () => {
           this.#ping();
+        },
+        pinged: (since) => {
+          this.roundTrips.push(this.clock.now() - since);
         },
         lost: () => {
           this.lostAt ??= this.clock.now();
@@ -74,6 +79,30 @@ describe('an idle connection', () => {
     expect(idle.pings.length).toBeGreaterThanOrEqual(10);
     expect(idle.pings.length).toBeLessThanOrEqual(14);
     expect(idle.lostAt).toBeNull();
+  });
+
+  it('times its pongs, from the first ping that has none', () => {
+    const idle = new Idle('always');
+    idle.answersAfter = null;
+    idle.clock.advance(2 * PERIOD);
+    const [first] = idle.pings;
+    expect(idle.pings.length).toBeGreaterThan(1);
+    idle.pong();
+    expect(idle.roundTrips).toEqual([idle.clock.now() - (first ?? 0)]);
+    idle.answersAfter = 40;
+    idle.clock.advance(2 * PERIOD);
+    expect(idle.roundTrips.slice(1)).toEqual(idle.roundTrips.slice(1).fill(40));
+    expect(idle.roundTrips.length).toBeGreaterThan(1);
+  });
+
+  it('times no pong of a peer that may not have been reading', () => {
+    const idle = new Idle();
+    idle.answersAfter = null;
+    idle.clock.advance(1_000);
+    idle.watch.inUse();
+    idle.clock.advance(60_000);
+    idle.pong();
+    expect(idle.roundTrips).toEqual([]);
   });
 
   it('is not pinged while its peer sends by itself', () => {

@@ -40,28 +40,47 @@ export interface TimeStats {
   readonly p99: number | null;
 }
 
+/** How many times fell into each bucket. Plain arrays, made when they are needed: a pool may never time anything. */
+class Counts {
+  total = 0;
+  #of: number[] | undefined;
+
+  at(bucket: number): number {
+    return this.#of?.[bucket] ?? 0;
+  }
+
+  add(bucket: number): void {
+    this.#of ??= new Array<number>(BOUNDS.length + 1).fill(0);
+    (this.#of[bucket] as number)++;
+    this.total++;
+  }
+
+  clear(): void {
+    if (this.total > 0) this.#of?.fill(0);
+    this.total = 0;
+  }
+}
+
 /** Counts times in buckets that grow by a quarter: a few nanoseconds each, in constant memory. */
 export class Histogram {
-  readonly #all = new Float64Array(BOUNDS.length + 1);
-  #recent = new Uint32Array(BOUNDS.length + 1);
-  #before = new Uint32Array(BOUNDS.length + 1);
+  readonly #all = new Counts();
+  #recent = new Counts();
+  #before = new Counts();
   #windowEnd = 0;
-  #count = 0;
   #sum = 0;
 
   /** Takes in a time of so many milliseconds; `now` is the pool's clock. */
   record(ms: number, now: number): void {
     if (now >= this.#windowEnd) this.#turn(now);
     const bucket = bucketOf(ms);
-    (this.#all[bucket] as number)++;
-    (this.#recent[bucket] as number)++;
-    this.#count++;
+    this.#all.add(bucket);
+    this.#recent.add(bucket);
     this.#sum += ms;
   }
 
   stats(now: number): TimeStats {
     if (now >= this.#windowEnd) this.#turn(now);
-    return { count: this.#count, sum: this.#sum, p50: this.#quantile(0.5), p99: this.#quantile(0.99) };
+    return { count: this.#all.total, sum: this.#sum, p50: this.#quantile(0.5), p99: this.#quantile(0.99) };
   }
 
   distribution(): Distribution {
@@ -69,32 +88,28 @@ export class Histogram {
     let within = 0;
     let at = 0;
     for (const last of COARSE) {
-      for (; at <= last; at++) within += this.#all[at] as number;
+      for (; at <= last; at++) within += this.#all.at(at);
       cumulative.push(within);
     }
-    return { bounds: COARSE_BOUNDS, cumulative, count: this.#count, sum: this.#sum };
+    return { bounds: COARSE_BOUNDS, cumulative, count: this.#all.total, sum: this.#sum };
   }
 
   /** Begins the next window, or forgets both when nothing came for so long. */
   #turn(now: number): void {
     const isNext = now < this.#windowEnd + WINDOW;
     [this.#recent, this.#before] = [this.#before, this.#recent];
-    this.#recent.fill(0);
-    if (!isNext) this.#before.fill(0);
+    this.#recent.clear();
+    if (!isNext) this.#before.clear();
     this.#windowEnd = isNext ? this.#windowEnd + WINDOW : now + WINDOW;
   }
 
   #quantile(q: number): number | null {
-    let total = 0;
-    for (let at = 0; at <= BOUNDS.length; at++)
-      total += (this.#recent[at] as number) + (this.#before[at] as number);
+    const total = this.#recent.total + this.#before.total;
     if (total === 0) return null;
     let left = Math.ceil(total * q);
-    for (let at = 0; at < BOUNDS.length; at++) {
-      left -= (this.#recent[at] as number) + (this.#before[at] as number);
-      if (left <= 0) return BOUNDS[at] as number;
-    }
-    return BOUNDS.at(-1) as number;
+    let at = -1;
+    while (left > 0 && ++at < BOUNDS.length) left -= this.#recent.at(at) + this.#before.at(at);
+    return BOUNDS[Math.min(at, BOUNDS.length - 1)] as number;
   }
 }
 

@@ -8,7 +8,7 @@ const config: Config = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^nestjs-npws$': '<rootDir>/lib/index.ts',
-    '^nestjs-npws/(health|testing)$': '<rootDir>/lib/$1/index.ts',
+    '^nestjs-npws/(health|opentelemetry|prometheus|testing)$': '<rootDir>/lib/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {
@@ -26,6 +26,9 @@ const config: Config = {
     ],
   },
   testTimeout: 15_000,
+  // Two at least: one process for all of them grows, and is then slow.
+  maxWorkers: '100%',
+  workerIdleMemoryLimit: '400MB',
 };
 
 export default config;

@@ -30,7 +30,24 @@ const imports = sources.flatMap(({ file, text }): Import[] =>
 );
 
 /** From the ground up: each floor may import from itself and from those before it. */
-const FLOORS = ['core', 'transport', 'create-pools.js', 'nest', 'health', 'testing'];
+const FLOORS = [
+  'core',
+  'transport',
+  'create-pools.js',
+  'nest',
+  'metrics',
+  'health',
+  'prometheus',
+  'opentelemetry',
+  'testing',
+];
+
+/** Where each optional peer may be imported: in its own entry point. */
+const PEERS = {
+  '@nestjs/terminus': 'health/',
+  'prom-client': 'prometheus/',
+  '@opentelemetry/api': 'opentelemetry/',
+};
 
 function floorOf(path: string): number {
   return FLOORS.indexOf((path.split('/')[0] ?? '').replace(/\.ts$/, '.js'));
@@ -59,13 +76,14 @@ describe('the floors of lib', () => {
     expect(offenders(({ from, what }) => what === 'ws' && !from.startsWith('transport/'))).toEqual([]);
   });
 
-  it('keep Nest out of what lies below it, and Terminus in health', () => {
+  it('keep Nest out of what lies below it, and each optional peer in its own entry point', () => {
     expect(
       offenders(({ from, what }) => what.startsWith('@nestjs/') && floorOf(from) < FLOORS.indexOf('nest')),
     ).toEqual([]);
-    expect(offenders(({ from, what }) => what === '@nestjs/terminus' && !from.startsWith('health/'))).toEqual(
-      [],
-    );
+    for (const [peer, place] of Object.entries(PEERS)) {
+      expect(offenders(({ from, what }) => what === peer && !from.startsWith(place))).toEqual([]);
+      expect(offenders(({ what }) => what === peer)).not.toEqual([]);
+    }
   });
 
   it('keep the core pure: of Node it has types, addresses and the event emitter', () => {

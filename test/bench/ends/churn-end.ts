@@ -1,7 +1,8 @@
-import { createClientPool, createServerPool, type PoolConnection } from 'nestjs-npws';
+import { createClientPool, createServerPool, type Pool, type PoolConnection } from 'nestjs-npws';
 import type { KeyPair } from '../../support/certificates.js';
 import { serve } from '../child.js';
 import { quantile } from '../quantile.js';
+import { watch } from './watch.js';
 
 // One end of the churn benchmark, in a process of its own.
 
@@ -61,6 +62,7 @@ interface End {
   /** Where a server listens; 0 for a client. */
   readonly port: number;
   readonly counter: Counter;
+  readonly pool: Pool<PoolConnection>;
   churn(loops: number, bytes: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -94,6 +96,7 @@ async function openServer(protocol: 1 | 2, tls: KeyPair, capacity: number): Prom
   return {
     port: pool.address()?.port ?? 0,
     counter,
+    pool,
     async churn(loops, bytes) {
       const teller = new Teller(await pool.outgoingGet(CONTROL_ID));
       for (let i = 0; i < loops; i++) {
@@ -174,6 +177,7 @@ async function openClient(protocol: 1 | 2, port: number, capacity: number, inter
   return {
     port: 0,
     counter,
+    pool,
     async churn() {
       const control = await pool.outgoingGet(CONTROL_ID);
       onEachId(control, (id) => {
@@ -200,14 +204,22 @@ function onEachId(control: PoolConnection, follow: (id: string) => void): void {
 let end: End | undefined;
 
 const handlers = {
-  /** The port. */
-  async listen(protocol: 1 | 2, tls: KeyPair, capacity: number): Promise<number> {
+  /** The port. `isWatched` has metrics collected. */
+  async listen(protocol: 1 | 2, tls: KeyPair, capacity: number, isWatched: boolean): Promise<number> {
     end = await openServer(protocol, tls, capacity);
+    if (isWatched) watch(end.pool);
     return end.port;
   },
 
-  async dial(protocol: 1 | 2, port: number, capacity: number, interval: number): Promise<void> {
+  async dial(
+    protocol: 1 | 2,
+    port: number,
+    capacity: number,
+    interval: number,
+    isWatched: boolean,
+  ): Promise<void> {
     end = await openClient(protocol, port, capacity, interval);
+    if (isWatched) watch(end.pool);
   },
 
   /** Sets the loops going. */

@@ -7,6 +7,7 @@ import { createClientPool, createServerPool } from 'nestjs-npws';
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 import { until } from '../../support/pair.js';
 import type { KeyPair } from '../../support/certificates.js';
+import { watch } from './watch.js';
 
 // The kinds of connection that a user could choose between, over TLS 1.3, verified.
 
@@ -46,8 +47,8 @@ const HOST = '127.0.0.1';
 /** How many raw sockets and bare WebSockets dial at once: more are slower. */
 const AT_ONCE = 64;
 
-/** This package. */
-const pool: Kind = {
+/** This package, with metrics or without. */
+const pool = (isWatched: boolean): Kind => ({
   async listen(tls, capacity, keepAlive) {
     const server = createServerPool({
       listen: { host: HOST, port: 0 },
@@ -56,6 +57,7 @@ const pool: Kind = {
       drainTimeout: 0,
       ...(keepAlive ? { keepAlive } : {}),
     });
+    if (isWatched) watch(server);
     await server.start();
     return {
       port: server.address()?.port ?? 0,
@@ -78,6 +80,7 @@ const pool: Kind = {
       drainTimeout: 0,
       ...(keepAlive ? { keepAlive } : {}),
     });
+    if (isWatched) watch(client);
     return {
       async fill(count) {
         await client.start();
@@ -87,7 +90,7 @@ const pool: Kind = {
       close: () => client.close(),
     };
   },
-};
+});
 
 /** Bare TLS sockets: the physical limit. */
 const tls = (isResumed: boolean): Kind => ({
@@ -151,7 +154,13 @@ const webSocket: Kind = {
   },
 };
 
-export const KINDS = { pool, tls: tls(false), 'tls-resumed': tls(true), webSocket } as const;
+export const KINDS = {
+  pool: pool(false),
+  'pool-watched': pool(true),
+  tls: tls(false),
+  'tls-resumed': tls(true),
+  webSocket,
+} as const;
 
 /** Connections that nobody has taken, oldest first. */
 class Waiting {

@@ -3,7 +3,7 @@ import { Child, cpuDuring } from '../child.js';
 import type { Bench, Contest, Running, Sample, Side } from '../contest.js';
 import type { ChurnHandlers, Tally } from '../ends/churn-end.js';
 import { GoPair } from '../pairs.js';
-import { GO_PEER, OURS } from './names.js';
+import { GO_PEER, OURS, UNWATCHED, WATCHED } from './names.js';
 
 const CAPACITY = 100;
 const LOOPS = 32;
@@ -38,7 +38,7 @@ export const CHURN: Contest = {
     const span = bench.amount(1_400, 1_000);
     const own = (name: string, protocol: 1 | 2): Side => ({
       name,
-      start: () => startOwn(bench, protocol, span),
+      start: () => startOwn(bench, protocol, span, false),
     });
     // As it comes, and without the post-quantum part of its key exchange, which Node 20 has not.
     const go = (name: string, env = {}): Side => ({ name, start: () => startGo(bench, env, span) });
@@ -50,10 +50,30 @@ export const CHURN: Contest = {
   },
 };
 
-async function startOwn({ credentials }: Bench, protocol: 1 | 2, span: number): Promise<Running> {
+/** The same with and without metrics. */
+export const WATCHED_CHURN: Contest = {
+  ...CHURN,
+  name: 'metrics-churn',
+  targets: [{ metric: 'rate', peer: UNWATCHED, atLeast: 0.97 }],
+  sides(bench) {
+    const span = bench.amount(1_400, 1_000);
+    const own = (name: string, isWatched: boolean): Side => ({
+      name,
+      start: () => startOwn(bench, 2, span, isWatched),
+    });
+    return [own(WATCHED, true), own(UNWATCHED, false)];
+  },
+};
+
+async function startOwn(
+  { credentials }: Bench,
+  protocol: 1 | 2,
+  span: number,
+  isWatched: boolean,
+): Promise<Running> {
   const [server, client] = [new Child<ChurnHandlers>('churn-end'), new Child<ChurnHandlers>('churn-end')];
-  const port = await server.ask('listen', protocol, credentials.pem, CAPACITY);
-  await client.ask('dial', protocol, port, CAPACITY, INTERVALS[protocol]);
+  const port = await server.ask('listen', protocol, credentials.pem, CAPACITY, isWatched);
+  await client.ask('dial', protocol, port, CAPACITY, INTERVALS[protocol], isWatched);
   await Promise.all([server.ask('churn', LOOPS, BYTES), client.ask('churn', LOOPS, BYTES)]);
   const tally = async (): Promise<Tally> => {
     const [atServer] = await Promise.all([server.ask('tally'), client.ask('tally')]);

@@ -1,11 +1,11 @@
 import type { Contest } from '../contest.js';
 import { ASIDES } from './asides.js';
-import { CHURN } from './churn.js';
+import { CHURN, WATCHED_CHURN } from './churn.js';
 import { FILL } from './fill.js';
 import { GROWTH, MEMORY_GROWTH } from './growth.js';
 import { IDLE_MEMORY } from './idle-memory.js';
 import { RTT } from './rtt.js';
-import { STREAMS } from './streams.js';
+import { STREAMS, WATCHED_STREAM } from './streams.js';
 import { TAKE } from './take.js';
 import { TUNNEL } from './tunnel.js';
 import { WAIT } from './wait.js';
@@ -20,6 +20,8 @@ export const CONTESTS: readonly Contest[] = [
   WAIT,
   IDLE_MEMORY,
   CHURN,
+  WATCHED_CHURN,
+  WATCHED_STREAM,
   GROWTH,
   MEMORY_GROWTH,
   ...ASIDES,

@@ -1,6 +1,9 @@
 // Who is measured.
 
 export const OURS = 'nestjs-npws';
+/** The same, watched by Prometheus and OpenTelemetry, which collect every second. */
+export const WATCHED = 'nestjs-npws with metrics';
+export const UNWATCHED = 'nestjs-npws without';
 export const TLS = 'raw TLS';
 export const TCP = 'TCP';
 export const TLS_RESUMED = 'raw TLS, resumed';

@@ -2,7 +2,8 @@ import { cpuDuring } from '../child.js';
 import { type Contest, type Sample, side, type Side, type Target } from '../contest.js';
 import { checksum } from '../ends/payload.js';
 import { GoPair, type Load, NodePair, type Pair, type Way } from '../pairs.js';
-import { GO_PEER, GO_TLS, OURS, TLS, WS_STREAM } from './names.js';
+import type { KINDS } from '../ends/kinds.js';
+import { GO_PEER, GO_TLS, OURS, TLS, UNWATCHED, WATCHED, WS_STREAM } from './names.js';
 
 const MEBIBYTE = 2 ** 20;
 const GIBIBYTE = 2 ** 30;
@@ -19,10 +20,12 @@ interface Streams {
   /** Of all streams together, in MiB. */
   readonly amount: number;
   readonly targets: readonly Target[];
+  /** Who takes part; all that carry such streams, unless told. */
+  readonly kinds?: readonly (readonly [name: string, kind: keyof typeof KINDS])[];
 }
 
 /** Streams of bytes from end to end, beside all that carry such streams. */
-function streams({ name, ways, size, amount, targets }: Streams): Contest {
+function streams({ name, ways, size, amount, targets, kinds }: Streams): Contest {
   const way = ways[0] === 'up' ? 'client to server' : 'server to client';
   const which = ways.length > 1 ? `${ways.length} streams, half of them each way` : `a stream, ${way}`;
   return {
@@ -49,6 +52,7 @@ function streams({ name, ways, size, amount, targets }: Streams): Contest {
         return side(name, open, (pair, share) => transfer(pair, load(share)));
       };
       const { credentials } = bench;
+      if (kinds) return kinds.map(([side, kind]) => carrier(side, () => new NodePair(kind, credentials)));
       return [
         carrier(OURS, () => new NodePair('pool', credentials)),
         carrier(TLS, () => new NodePair('tls', credentials)),
@@ -86,6 +90,19 @@ const EIGHT = streams({
   size: 64,
   amount: 1_024,
   targets: [rate(TLS, 0.95)],
+});
+
+/** The same with and without metrics. */
+export const WATCHED_STREAM = streams({
+  name: 'metrics-stream-64k',
+  ways: ['up'],
+  size: 64,
+  amount: 1_024,
+  targets: [rate(UNWATCHED, 0.97)],
+  kinds: [
+    [WATCHED, 'pool-watched'],
+    [UNWATCHED, 'pool'],
+  ],
 });
 
 export const STREAMS: readonly Contest[] = [...SINGLE, EIGHT];

@@ -10,7 +10,7 @@ import type { ResolvedClientOptions } from './client-options.js';
 import { dialFailureOf, type Measures } from './measures.js';
 import { type Address, Pool } from './pool.js';
 import type { Random } from './random.js';
-import type { Health } from './stats.js';
+import { type Health, healthOf } from './stats.js';
 
 /** How a dial ends: one of these is called, once, never during the call of `Dial` itself. */
 export interface DialEvents<C> {
@@ -105,16 +105,20 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   override health(): Health {
-    const down = (reason: string): Health => ({ up: false, reason });
-    if (this.state !== 'running') return down(this.state === 'new' ? 'not started' : this.state);
-    if (!this.isAlive()) {
-      if (this.#outage && this.lastFailure)
-        return down(withoutLabel(this.lastFailure.error.message, this.label));
-      if (this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL)
-        return down(`no connection, and no dial for ${STALE_DIAL / 1000} s: see maxInterval`);
-    }
-    const reason = this.tooManyErrors();
-    return { up: reason === null, reason };
+    if (this.state !== 'running') return healthOf(this.state === 'new' ? 'not started' : this.state, null);
+    const problem = this.#problem();
+    return this.isAlive()
+      ? healthOf(this.tooManyErrors(), problem)
+      : healthOf(problem ?? this.tooManyErrors(), null);
+  }
+
+  /** What keeps connections from coming, or null. A server that is full is no problem: those that are there serve. */
+  #problem(): string | null {
+    if (this.#outage && this.lastFailure && !(this.isAlive() && isBusy(this.lastFailure.error)))
+      return withoutLabel(this.lastFailure.error.message, this.label);
+    const isStale = this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL;
+    if (this.isAlive() || !isStale) return null;
+    return `no connection, and no dial for ${STALE_DIAL / 1000} s: see maxInterval`;
   }
 
   /** A link given back is a dial whose hand-shake is done. */
@@ -310,8 +314,7 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {
-    // A server that is full, or has as many of ours as it takes, is well: it slows us down, but is no error.
-    const isFull = error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
+    const isFull = isBusy(error);
     this.measures.dialFailures[dialFailureOf(error)]++;
     this.fail({ error, at: this.clock.now() }, !isFull);
     this.#planned = 0;
@@ -330,6 +333,11 @@ export class ClientPool<C> extends Pool<C> {
     if (isNews) this.tell('outage', error);
     this.tell('change');
   }
+}
+
+/** Whether a server is full, or has as many of ours as it takes: it is well, slows us down, but that is no error. */
+function isBusy(error: NpwsError): boolean {
+  return error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
 }
 
 /** What tells one reason to fail from another. */

@@ -9,7 +9,7 @@ import type { Measures } from './measures.js';
 import { type Address, Pool } from './pool.js';
 import type { RejectEvent } from './pool-events.js';
 import type { Random } from './random.js';
-import type { Health } from './stats.js';
+import { type Health, healthOf } from './stats.js';
 
 /** A place in the pool that is promised to one connection being set up. To be spent, once: filled or released. */
 export interface Slot<C> {
@@ -96,12 +96,10 @@ export class ServerPool<C> extends Pool<C> {
   }
 
   override health(): Health {
-    const down = (reason: string): Health => ({ up: false, reason });
-    if (this.state === 'draining' || this.state === 'closed') return down(this.state);
+    if (this.state === 'draining' || this.state === 'closed') return healthOf(this.state, null);
     if (!this.#listening)
-      return down(withoutLabel(this.lastFailure?.error.message ?? 'not listening', this.label));
-    const reason = this.tooManyErrors();
-    return { up: reason === null, reason };
+      return healthOf(withoutLabel(this.lastFailure?.error.message ?? 'not listening', this.label), null);
+    return healthOf(this.tooManyErrors(), this.isAlive() ? null : 'no client is connected');
   }
 
   protected override connecting(): number {

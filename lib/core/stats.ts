@@ -20,8 +20,15 @@ export interface Failure {
 export interface Health {
   /** Whether it is. */
   readonly up: boolean;
-  /** Why it is not, or null. */
+  /** Whether it serves, but less well than it should: a client whose dials fail, a server without any client. */
+  readonly degraded: boolean;
+  /** What is wrong with it, or null. */
   readonly reason: string | null;
+}
+
+/** The health of a pool by what makes it unfit, and what merely impairs it. */
+export function healthOf(unfit: string | null, impaired: string | null): Health {
+  return { up: unfit === null, degraded: unfit === null && impaired !== null, reason: unfit ?? impaired };
 }
 
 /** A pool's numbers at one moment. */

@@ -2,13 +2,17 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import type { CloseReason } from '../core/closing.js';
+import type { PoolRole } from '../core/errors.js';
+import { DEFAULT_NAME } from '../core/options.js';
+import type { Health, PoolStats } from '../core/stats.js';
 import { getClientPoolToken, getServerPoolToken } from '../nest/tokens.js';
 import type { PoolService } from '../nest/pool.service.js';
+import { type Readiness, readReadiness, shortfallOf } from './readiness.js';
 
 /** What a check tells of one role. */
 export interface RoleHealth extends Record<string, unknown> {
   /** 'client' or 'server'. */
-  role: string;
+  role: PoolRole;
   /** 'new', 'running', 'draining' or 'closed'. */
   state: string;
   /** Live idle connections. */
@@ -19,6 +23,8 @@ export interface RoleHealth extends Record<string, unknown> {
   interval: number;
   /** Connections that applications hold. */
   used: number;
+  /** Gets that wait. */
+  waiting: number;
   /** Links (WebSockets) that were ever set up. */
   opened: number;
   /** How often one of them served again after a use. */
@@ -27,7 +33,7 @@ export interface RoleHealth extends Record<string, unknown> {
   closed: Partial<Record<CloseReason, number>>;
   /** As `errorCount()`. */
   errors: number;
-  /** Why this role is down, or null. */
+  /** What is wrong with this role, or null. */
   reason: string | null;
 }
 
@@ -40,21 +46,54 @@ export class NpwsHealthIndicator {
   ) {}
 
   /**
-   * Up when every configured role of the module `name` is fit to serve, down otherwise, with numbers for each role.
-   * Never throws: a name that nobody registered is down.
+   * For readiness: up when every configured role of a module is fit to serve and meets what `readiness` asks of it (a
+   * name alone is the module's), with numbers for each role. Down at once when the application begins to stop.
+   * `degraded` (Terminus 12; up before it) when it serves, but a client's dials fail or a server has no client.
+   * A name that nobody registered is down. Throws `NpwsOptionsError` for a limit that is none.
    */
-  check<const K extends string>(key: K, name?: string): HealthIndicatorResult<K> {
+  check<const K extends string>(key: K, readiness: string | Readiness = {}): HealthIndicatorResult<K> {
+    const limits = readReadiness(readiness);
     const session = this.indicators.check(key);
-    const services = [getClientPoolToken(name), getServerPoolToken(name)].map((token) => this.#find(token));
-    const details: Record<string, RoleHealth> = {};
-    for (const service of services) {
-      const health = service && roleHealth(service);
-      if (health) details[health.role] = health;
-    }
-    const roles = Object.values(details);
-    if (roles.length === 0)
-      return session.down(`no pool is configured under the name '${name ?? 'default'}'`);
-    return roles.every(({ reason }) => reason === null) ? session.up(details) : session.down(details);
+    const services = this.#servicesOf(limits.name, limits.role);
+    if (services.length === 0) return session.down(nobody(limits.name, limits.role));
+    const checked = services.map(({ stats, health }) => {
+      const shortfall = health.up ? shortfallOf(stats, limits) : null;
+      return shortfall === null
+        ? { stats, health }
+        : { stats, health: { ...health, up: false, reason: shortfall } };
+    });
+    const details = Object.fromEntries(
+      checked.map(({ stats, health }) => [stats.role, roleHealth(stats, health)]),
+    );
+    if (checked.some(({ health }) => !health.up)) return session.down(details);
+    const isDegraded = checked.some(({ health }) => health.degraded);
+    // Terminus 11 has no such thing.
+    return isDegraded && 'degraded' in session ? session.degraded(details) : session.up(details);
+  }
+
+  /**
+   * For liveness: down only for what a restart of this process would mend, that is, when a server pool has lost its
+   * listener. It never depends on the far side, and stays up while the application stops.
+   */
+  live<const K extends string>(key: K, name = DEFAULT_NAME): HealthIndicatorResult<K> {
+    const session = this.indicators.check(key);
+    const services = this.#servicesOf(name);
+    if (services.length === 0) return session.down(nobody(name));
+    const details = Object.fromEntries(services.map(({ stats: { role, state } }) => [role, { state }]));
+    const isLost = services.some(
+      ({ stats: { role, state }, service }) => role === 'server' && state === 'running' && !service.ready(),
+    );
+    return isLost ? session.down(details) : session.up(details);
+  }
+
+  #servicesOf(name: string, role?: PoolRole): { service: PoolService; stats: PoolStats; health: Health }[] {
+    const tokens = [getClientPoolToken(name), getServerPoolToken(name)];
+    return tokens.flatMap((token) => {
+      const service = this.#find(token);
+      const [stats, health] = [service?.stats(), service?.health()];
+      if (!service || !stats || !health || (role && service.role !== role)) return [];
+      return [{ service, stats, health }];
+    });
   }
 
   #find(
@@ -68,11 +107,12 @@ export class NpwsHealthIndicator {
   }
 }
 
-function roleHealth(service: PoolService): RoleHealth | null {
-  const stats = service.stats();
-  if (!stats) return null;
-  const { role, state, active, capacity, interval, used, opened, reused, errors } = stats;
+function nobody(name: string, role?: PoolRole): string {
+  return `no ${role ? `${role} ` : ''}pool is configured under the name '${name}'`;
+}
+
+function roleHealth(stats: PoolStats, { reason }: Health): RoleHealth {
+  const { role, state, active, capacity, interval, used, waiting, opened, reused, errors } = stats;
   const closed = Object.fromEntries(Object.entries(stats.closed).filter(([, count]) => count > 0));
-  const reason = service.health()?.reason ?? null;
-  return { role, state, active, capacity, interval, used, opened, reused, closed, errors, reason };
+  return { role, state, active, capacity, interval, used, waiting, opened, reused, closed, errors, reason };
 }

@@ -131,7 +131,7 @@ describe('stats', () => {
 describe('health', () => {
   it('of a client is down before the start, while its dials fail, and when they are stale', async () => {
     const rig = new ClientRig(new FakeClock());
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'not started' });
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'not started' });
     await rig.pool.start();
     expect(rig.pool.health().up).toBe(true);
     rig.clock.advance(5_000);
@@ -139,19 +139,44 @@ describe('health', () => {
     rig.clock.advance(1);
     expect(rig.pool.health()).toEqual({
       up: false,
+      degraded: false,
       reason: 'no connection, and no dial for 5 s: see maxInterval',
     });
     [...rig.flights][0]?.fail();
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'refused' });
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'refused' });
     rig.clock.advance(100);
     [...rig.flights][0]?.arrive('00000001');
-    expect(rig.pool.health()).toEqual({ up: true, reason: null });
+    expect(rig.pool.health()).toEqual({ up: true, degraded: false, reason: null });
     expect(rig.pool.errorCount()).toBe(1);
     await rig.pool.incomingGet(0);
     rig.clock.advance(60_000);
     [...rig.flights][0]?.fail();
     // A connection in use is a live one.
-    expect(rig.pool.health().up).toBe(true);
+    expect(rig.pool.health()).toEqual({ up: true, degraded: true, reason: 'refused' });
+  });
+
+  it('of a client is not degraded by a server that is merely full, as long as there are connections', async () => {
+    const rig = new ClientRig(new FakeClock(), { minCapacity: 2, maxCapacity: 2 });
+    await rig.pool.start();
+    const [first, second] = [...rig.flights];
+    first?.refuse();
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'full' });
+    second?.arrive('00000001');
+    rig.clock.advance(60_000);
+    [...rig.flights][0]?.refuse();
+    expect(rig.pool.health()).toEqual({ up: true, degraded: false, reason: null });
+  });
+
+  it('of a server without any client is degraded', async () => {
+    const rig = new ServerRig(new FakeClock());
+    await rig.pool.start();
+    expect(rig.pool.health()).toEqual({ up: true, degraded: true, reason: 'no client is connected' });
+    const link = rig.admit();
+    expect(rig.pool.health()).toEqual({ up: true, degraded: false, reason: null });
+    await rig.pool.incomingGet(0);
+    expect(rig.pool.health().degraded).toBe(false);
+    link.vanish();
+    expect(rig.pool.health().degraded).toBe(true);
   });
 
   it('is down when more errors were counted than maxErrors, until they are reset', async () => {
@@ -161,24 +186,28 @@ describe('health', () => {
     rig.pool.addError();
     expect(rig.pool.health().up).toBe(true);
     rig.pool.addError();
-    expect(rig.pool.health()).toEqual({ up: false, reason: '2 errors, more than maxErrors (1)' });
+    expect(rig.pool.health()).toEqual({
+      up: false,
+      degraded: false,
+      reason: '2 errors, more than maxErrors (1)',
+    });
     rig.pool.resetError();
     expect(rig.pool.health().up).toBe(true);
   });
 
   it('of a server is down until it listens, and again when it does not', async () => {
     const rig = new ServerRig(new FakeClock());
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'not listening' });
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'not listening' });
     await rig.pool.start();
     expect(rig.pool.health().up).toBe(true);
     for (let stranger = 0; stranger < 100; stranger++)
       rig.gate.rejected({ why: 'address', status: 403, reason: 'unauthorized', peer: 'x' });
     expect(rig.pool.health().up).toBe(true);
     rig.gate.stopped();
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'not listening' });
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'not listening' });
     rig.pool.drain();
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'draining' });
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'draining' });
     await rig.pool.close();
-    expect(rig.pool.health()).toEqual({ up: false, reason: 'closed' });
+    expect(rig.pool.health()).toEqual({ up: false, degraded: false, reason: 'closed' });
   });
 });

@@ -75,6 +75,7 @@ describe.each(PLATFORMS)('/health on %s', (platform) => {
           capacity: 2,
           interval: 100,
           used: 0,
+          waiting: 0,
           opened: 2,
           reused: 0,
           closed: {},
@@ -88,6 +89,7 @@ describe.each(PLATFORMS)('/health on %s', (platform) => {
           capacity: 10,
           interval: 0,
           used: 0,
+          waiting: 0,
           opened: 2,
           reused: 0,
           closed: {},
@@ -221,9 +223,80 @@ describe('/health', () => {
     ]);
     expect(await healthOf(booted, '?name=well')).toMatchObject({
       code: 200,
-      pools: { status: 'up', server: { capacity: 3 } },
+      pools: { status: 'degraded', server: { capacity: 3, reason: 'no client is connected' } },
     });
     expect(await healthOf(booted, '?name=ill')).toMatchObject({ code: 503, pools: { status: 'down' } });
+  });
+
+  it('is degraded, but 200, while a server has no client', async () => {
+    await using booted = await bootHealthy([
+      NpwsModule.forRoot({ server: { listen: LOCAL, maxCapacity: 9 } }),
+    ]);
+    expect(await healthOf(booted)).toMatchObject({
+      code: 200,
+      pools: { status: 'degraded', server: { reason: 'no client is connected' } },
+    });
+    await using near = await boot({
+      imports: [NpwsModule.forRoot({ client: quickClient(booted.poolPort) })],
+    });
+    await near.client.whenReady();
+    await until(booted.server, () => booted.server.active() > 0);
+    expect(await healthOf(booted)).toMatchObject({
+      code: 200,
+      pools: { status: 'up', server: { reason: null } },
+    });
+  });
+
+  it.each([
+    [{ minIdle: 3 }, '2 idle, less than minIdle (3)'],
+    [{ maxErrors: 0 }, '1 errors, more than maxErrors (0)'],
+    [{ maxPending: 0 }, '1 are waiting, more than maxPending (0)'],
+  ])('is 503 when less is there than readiness asks for: %j', async (readiness, reason) => {
+    const { listener, port } = await listenAnywhere();
+    await using booted = await bootHealthy([
+      NpwsModule.forRoot({ server: { listener, maxCapacity: 10 }, client: quickClient(port) }),
+    ]);
+    const { client } = booted;
+    await until(client, () => client.active() === 2);
+    const indicator = booted.app.get(NpwsHealthIndicator);
+    client.addError();
+    const waiting = client.outgoingGet('ffffffff', 60_000).catch((error: unknown) => error);
+    const check = indicator.check('pools', { ...readiness, role: 'client' });
+    expect(check).toMatchObject({ pools: { status: 'down', client: { reason } } });
+    expect(check.pools).not.toHaveProperty('server');
+    const limits = { minIdle: 2, maxErrors: 1, maxPending: 1, role: 'client' } as const;
+    expect(indicator.check('pools', limits)).toMatchObject({ pools: { status: 'up' } });
+    await booted.app.close();
+    expect(await waiting).toMatchObject({ code: 'ERR_NPWS_DRAINING' });
+  });
+
+  it('refuses limits that are none', async () => {
+    await using booted = await bootHealthy([NpwsModule.forRoot({ server: { listen: LOCAL } })]);
+    const indicator = booted.app.get(NpwsHealthIndicator);
+    expect(() => indicator.check('pools', { minIdle: -1 })).toThrow(
+      'readiness.minIdle: expected a whole number',
+    );
+    expect(() => indicator.check('pools', { minIdel: 1 } as never)).toThrow(
+      'readiness.minIdel: unknown option',
+    );
+  });
+
+  it('tells of liveness what a restart would mend, and nothing of the far side', async () => {
+    const { listener } = await listenAnywhere();
+    await using booted = await bootHealthy([
+      NpwsModule.forRoot({ server: { listener }, client: quickClient(await freePort()) }),
+    ]);
+    const indicator = booted.app.get(NpwsHealthIndicator);
+    await until(booted.client, () => booted.client.errorCount() > 0);
+    expect(indicator.check('pools')).toMatchObject({ pools: { status: 'down' } });
+    const states = { client: { state: 'running' }, server: { state: 'running' } };
+    expect(indicator.live('pools')).toEqual({ pools: { status: 'up', ...states } });
+    listener.close();
+    await until(booted.server, () => !booted.server.ready());
+    expect(indicator.live('pools')).toEqual({ pools: { status: 'down', ...states } });
+    await booted.app.close();
+    expect(indicator.live('pools')).toMatchObject({ pools: { status: 'up', server: { state: 'closed' } } });
+    expect(indicator.live('pools', 'nobody')).toMatchObject({ pools: { status: 'down' } });
   });
 
   it.each([

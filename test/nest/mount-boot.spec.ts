@@ -72,7 +72,7 @@ describe('pools mounted on one HTTP server', () => {
       }
     }
     await using booted = await boot({ imports: [mounted('a', '/a')], providers: [Waits] });
-    expect(booted.app.get(Waits).pool.health()).toEqual({ up: true, reason: null });
+    expect(booted.app.get(Waits).pool.health()).toMatchObject({ up: true });
   });
 
   it('fail the boot when two have one path', async () => {

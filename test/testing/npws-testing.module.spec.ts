@@ -74,7 +74,11 @@ describe('NpwsTestingModule', () => {
     }).compile();
     await module.init();
     expect(module.get(NpwsHealthIndicator).check('pools')).toMatchObject({
-      pools: { status: 'down', client: { reason: 'not started' }, server: { reason: null } },
+      pools: {
+        status: 'down',
+        client: { reason: 'not started' },
+        server: { reason: 'no client is connected' },
+      },
     });
     await module.get(ClientPoolService).start();
     await module.get(ClientPoolService).whenReady();

@@ -124,7 +124,7 @@ describe('a server pool mounted on an HTTP server, without Nest', () => {
     const { http, pool } = mounted;
     await new Promise((resolve) => http.close(resolve));
     await until(pool, () => !pool.ready());
-    expect(pool.health()).toEqual({ up: false, reason: 'not listening' });
+    expect(pool.health()).toEqual({ up: false, degraded: false, reason: 'not listening' });
     await once(http.listen(0, '127.0.0.1'), 'listening');
     await pool.start();
     expect(pool.ready()).toBe(true);

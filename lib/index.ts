@@ -24,6 +24,7 @@ export type { Distribution, TimeStats } from './core/histogram.js';
 export type { DialFailure, Rejection, TakeOutcome, Timed, Traffic } from './core/measures.js';
 export type { LinkEnd } from './core/link.js';
 export type { ClientPoolOptions, ClientTlsOptions, TlsMode } from './core/client-options.js';
+export type { LogKind, LogLevel, LogOptions } from './core/log-options.js';
 export type { NpwsOptions } from './core/options.js';
 export type { PingMode, PoolOptions } from './core/pool-options.js';
 export type { Mounting, ServerPlace, ServerPoolOptions, ServerPoolSettings } from './core/server-options.js';

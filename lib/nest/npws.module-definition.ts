@@ -60,19 +60,24 @@ function addPools(
     },
     {
       provide: client,
-      useFactory: ({ client: options }: ResolvedOptions) =>
-        new ClientPoolService(name, options && buildClientPool(name, options), options?.autoStart ?? false),
+      useFactory: ({ client: options, logs }: ResolvedOptions) =>
+        new ClientPoolService(
+          name,
+          options && buildClientPool(name, options),
+          options?.autoStart ?? false,
+          logs,
+        ),
       inject: [RESOLVED_OPTIONS],
     },
     {
       provide: server,
       useFactory: (
-        { server: options }: ResolvedOptions,
+        { server: options, logs }: ResolvedOptions,
         application: HttpAdapterHost,
         modules: ModulesContainer,
       ) => {
         const pool = options && buildServerPool(name, options, {}, findHttpServer(application, modules));
-        return new ServerPoolService(name, pool, options?.autoStart ?? false);
+        return new ServerPoolService(name, pool, options?.autoStart ?? false, logs);
       },
       inject: [RESOLVED_OPTIONS, HttpAdapterHost, ModulesContainer],
     },

@@ -2,6 +2,7 @@ import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@
 import { NEVER, type Observable } from 'rxjs';
 import { NpwsNotConfiguredError, type PoolRole } from '../core/errors.js';
 import type { Distribution } from '../core/histogram.js';
+import { LOG_LEVELS, type ResolvedLogOptions } from '../core/log-options.js';
 import type { Timed } from '../core/measures.js';
 import type { Address, Pool } from '../core/pool.js';
 import type { PoolEvents } from '../core/pool-events.js';
@@ -30,9 +31,10 @@ export abstract class PoolService
     readonly role: PoolRole,
     private readonly pool: Pool<PoolConnection> | null,
     private readonly autoStart: boolean,
+    logs: ResolvedLogOptions = LOG_LEVELS,
   ) {
     this.stats$ = pool?.stats$ ?? NEVER;
-    if (pool) logPool(pool, () => this.#startedAt ?? performance.now());
+    if (pool) logPool(pool, logs, () => this.#startedAt ?? performance.now());
   }
 
   /** Whether this role was configured. */

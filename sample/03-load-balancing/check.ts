@@ -17,11 +17,12 @@ interface Row {
   readonly ok: boolean;
 }
 
-/** Sends many requests by each strategy, kills and restarts a server meanwhile, and tells how it went. */
+/** Sends many requests by each strategy, kills a server meanwhile, restarts all in turn, and tells how it went. */
 export async function check(fleet: Fleet): Promise<Row[]> {
   const rows = [
     ...(await checkOne(fleet, 'round-robin', 'b')),
     ...(await checkOne(fleet, 'least-used', 'c')),
+    ...(await checkRollingRestart(fleet)),
   ];
   const servers = (await (await fetch(`${fleet.url}/servers`)).json()) as ServerState[];
   const reused = servers.reduce((sum, server) => sum + server.reused, 0);
@@ -37,12 +38,13 @@ export function tableOf(rows: readonly Row[]): string {
 async function checkOne(fleet: Fleet, strategy: string, victim: ServerName): Promise<Row[]> {
   const server = fleet.servers[victim];
   let restarted: Promise<void> | undefined;
-  const during = await requestMany(`${fleet.url}/${strategy}`, REQUESTS, (sent) => {
+  const during = await requestMany(`${fleet.url}/${strategy}`, (sent) => {
     if (sent > KILL_AFTER) restarted ??= server.kill().then(() => server.start());
+    return sent < REQUESTS;
   });
   await restarted;
   await fleet.whenServing(victim);
-  const after = await requestMany(`${fleet.url}/${strategy}`, ENCORE);
+  const after = await requestMany(`${fleet.url}/${strategy}`, (sent) => sent < ENCORE);
   const spread = ['a', 'b', 'c'].map((name) => `${name} ${during.by.get(name) ?? 0}`);
   const encore = after.by.get(victim) ?? 0;
   return [
@@ -58,6 +60,23 @@ async function checkOne(fleet: Fleet, strategy: string, victim: ServerName): Pro
   ];
 }
 
+/** As a new version is rolled out: each server is asked to stop, and is back before the next one is. */
+async function checkRollingRestart(fleet: Fleet): Promise<Row[]> {
+  let isRolled = false;
+  const requests = requestMany(`${fleet.url}/round-robin`, () => !isRolled);
+  for (const server of Object.values(fleet.servers)) {
+    await server.stop();
+    await server.start();
+    await fleet.whenServing(server.name);
+  }
+  isRolled = true;
+  const { done, lost, by } = await requests;
+  return [
+    { what: 'rolling restart: requests', result: String(done), ok: done > 0 && by.size === 3 },
+    { what: 'lost', result: String(lost), ok: lost === 0 },
+  ];
+}
+
 /** What became of many requests. */
 interface Tally {
   done: number;
@@ -69,17 +88,14 @@ interface Tally {
   readonly by: Map<string, number>;
 }
 
-async function requestMany(
-  url: string,
-  count: number,
-  onSent: (sent: number) => void = () => undefined,
-): Promise<Tally> {
+/** Sends requests as long as `isGoingOn`, which is told how many there were. */
+async function requestMany(url: string, isGoingOn: (sent: number) => boolean): Promise<Tally> {
   const tally: Tally = { done: 0, lost: 0, repeated: 0, by: new Map() };
   const expected = [...linesOf(LINES)].join('');
   let sent = 0;
   const worker = async (): Promise<void> => {
-    while (sent < count) {
-      onSent(++sent);
+    while (isGoingOn(sent)) {
+      sent++;
       const { text, server, tries } = await report(url);
       if (text !== expected) {
         tally.lost++;

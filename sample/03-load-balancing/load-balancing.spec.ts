@@ -92,6 +92,31 @@ describe('the load balancer', () => {
     },
   );
 
+  it('loses no request while all servers are restarted in turn', async () => {
+    const lines = [...linesOf(10)].join('');
+    const wrong: Answer[] = [];
+    let [done, isRolled] = [0, false];
+    const visitor = async (): Promise<void> => {
+      while (!isRolled) {
+        const answer = await ask('/round-robin/report?lines=10');
+        if (answer.status === 200 && answer.text === lines) done++;
+        else wrong.push(answer);
+      }
+    };
+    const visitors = Promise.all(Array.from({ length: 8 }, visitor));
+    const before = new Map(Object.values(fleet.servers).map((server) => [server, server.pid]));
+    for (const server of Object.values(fleet.servers)) {
+      await server.stop();
+      await server.start();
+      await fleet.whenServing(server.name);
+    }
+    isRolled = true;
+    await visitors;
+    expect(wrong).toEqual([]);
+    expect(done).toBeGreaterThan(50);
+    for (const [server, pid] of before) expect(server.pid).not.toBe(pid);
+  }, 60_000);
+
   it('answers 503 while no server is there, and serves again as soon as one is', async () => {
     const { a, b, c } = fleet.servers;
     await Promise.all([a.kill(), b.kill(), c.kill()]);

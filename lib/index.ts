@@ -1,5 +1,6 @@
 export type { ClientPool } from './core/client-pool.js';
 export type { CloseReason } from './core/closing.js';
+export type { ConnectionInfo, ConnectionState } from './core/connection-info.js';
 export { CONTROL_ID, type ConnectionId } from './core/connection-id.js';
 export {
   NpwsAbortedError,

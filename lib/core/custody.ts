@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from './clock.js';
 import { type CloseReason, CLOSINGS, noClosings, type PartReason, UNREAD_CODE, UNUSED } from './closing.js';
+import { type ConnectionInfo, type ConnectionState, infoOf } from './connection-info.js';
 import type { ConnectionId } from './connection-id.js';
 import type { IdleStore } from './idle-store.js';
 import type { Link, LinkEnd, LinkKeeper } from './link.js';
@@ -78,6 +79,23 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
   /** Links that ended, by reason. */
   get closed(): Readonly<Record<CloseReason, number>> {
     return { ...this.#closed };
+  }
+
+  /** Tells of up to `most` live links: those in use first, then idle ones, the oldest first. */
+  all(most: number): ConnectionInfo[] {
+    const now = this.clock.now();
+    const infos: ConnectionInfo[] = [];
+    const add = (links: Iterable<Link<C>>, state: ConnectionState): void => {
+      for (const link of links) {
+        if (infos.length >= most) return;
+        infos.push(infoOf(link, state, now, this.#used.get(link)));
+      }
+    };
+    add(this.#used.keys(), 'used');
+    add(this.store.allOwed(), 'owed');
+    add(this.#nameless, 'returned');
+    add(this.store.allIdle(), 'idle');
+    return infos;
   }
 
   /** Takes in a link that has just been named: for whoever waits for it, else for the store. */

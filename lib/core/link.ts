@@ -1,4 +1,5 @@
 import type { ConnectionId } from './connection-id.js';
+import type { Traffic } from './measures.js';
 
 /** How a link ended. */
 export interface LinkEnd {
@@ -38,6 +39,10 @@ export interface Link<C> {
   readonly id: ConnectionId;
   /** 'host:port' of the peer, for logs and events. */
   readonly peer: string;
+  /** When it was set up, on the pool's clock. */
+  readonly openedAt: number;
+  /** What its socket has carried. */
+  readonly bytes: Readonly<Traffic>;
   /** Whether it can serve again after a use, and be closed while idle without a loss (protocol 2). */
   readonly renewable: boolean;
   /** Whether bytes, or the end of them, wait here for the application. */

@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import { type Certificates, CertificateWatch } from './certificates.js';
 import type { PartReason } from './closing.js';
 import type { Clock } from './clock.js';
+import type { ConnectionInfo } from './connection-info.js';
 import { CONTROL_ID, type ConnectionId, isConnectionId } from './connection-id.js';
 import {
   labelOf,
@@ -301,6 +302,11 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
         age: this.clock.now() - this.lastFailure.at,
       },
     };
+  }
+
+  /** The live connections, those in use first, then the others, the oldest first; no more than `most`. */
+  connections(most = Infinity): readonly ConnectionInfo[] {
+    return this.custody.all(most);
   }
 
   /** How long waits, dials, uses and pings took since the pool was made: for exporters. `stats().times` has the gist. */

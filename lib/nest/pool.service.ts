@@ -1,6 +1,7 @@
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { NEVER, type Observable } from 'rxjs';
 import { NpwsNotConfiguredError, type PoolRole } from '../core/errors.js';
+import type { ConnectionInfo } from '../core/connection-info.js';
 import type { Distribution } from '../core/histogram.js';
 import { LOG_LEVELS, type ResolvedLogOptions } from '../core/log-options.js';
 import type { Timed } from '../core/measures.js';
@@ -131,6 +132,11 @@ export abstract class PoolService
   /** The pool's numbers at this moment; null for a role that was not configured. */
   stats(): PoolStats | null {
     return this.pool?.stats() ?? null;
+  }
+
+  /** The live connections: see `Pool.connections`; none for a role that was not configured. */
+  connections(most = Infinity): readonly ConnectionInfo[] {
+    return this.pool?.connections(most) ?? [];
   }
 
   /** How long waits, dials, uses and pings took: see `Pool.distributions`; null for a role that was not configured. */

@@ -9,7 +9,7 @@ import {
   type PoolRole,
 } from '../core/errors.js';
 import type { Link, LinkKeeper } from '../core/link.js';
-import type { Measures } from '../core/measures.js';
+import type { Measures, Traffic } from '../core/measures.js';
 import type { ResolvedPoolOptions } from '../core/pool-options.js';
 import type { Remote } from './address.js';
 import { PoolConnection } from './connection.js';
@@ -50,6 +50,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
   readonly peer: string;
   readonly pool: string;
   readonly clock: Clock;
+  readonly openedAt: number;
   readonly #wire: Wire;
   readonly #keepAlive: KeepAlive;
   readonly #measures: Measures;
@@ -77,6 +78,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     this.#measures = measures;
     this.pool = pool;
     this.clock = clock;
+    this.openedAt = clock.now();
     this.peer = remote.name;
     this.#protocol = terms.protocol;
     // It hears both itself: with listeners of their own, an idle link would take another KiB.
@@ -91,6 +93,10 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
 
   get protocol(): 1 | 2 {
     return this.#protocol;
+  }
+
+  get bytes(): Traffic {
+    return { received: this.socket.bytesRead, sent: this.socket.bytesWritten };
   }
 
   get renewable(): boolean {

@@ -112,3 +112,33 @@ describe('what a pool counts', () => {
     expect(dialFailureOf(error)).toBe(reason);
   });
 });
+
+describe('the live connections of a pool', () => {
+  it('are told with where they are, for how long, and what they carried', async () => {
+    const rig = await startedServer({ maxCapacity: 4 });
+    const [used, owed, back, idle] = [rig.admit(), rig.admit(), rig.admit(), rig.admit()];
+    await rig.pool.incomingGet(0);
+    owed.begin();
+    await rig.pool.outgoingGet(back.id, 0);
+    rig.clock.advance(500);
+    // There is room again: it is named at once.
+    back.comeBack();
+    const bytes = { received: 3, sent: 4 };
+    const common = { peer: 'stub:1', age: 500, bytes };
+    expect(rig.pool.connections()).toEqual([
+      { ...common, id: used.id, state: 'used', usedFor: 500 },
+      { ...common, id: owed.id, state: 'owed', usedFor: null },
+      { ...common, id: idle.id, state: 'idle', usedFor: null },
+      { ...common, id: back.id, state: 'idle', usedFor: null },
+    ]);
+    expect(rig.pool.connections(2).map(({ state }) => state)).toEqual(['used', 'owed']);
+  });
+
+  it('are returned while a client waits for their next ID', async () => {
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 1 });
+    rig.arriveAll(idSource(), true);
+    await rig.pool.incomingGet(0);
+    rig.links[0]?.comeBack();
+    expect(rig.pool.connections()).toMatchObject([{ state: 'returned', usedFor: null }]);
+  });
+});

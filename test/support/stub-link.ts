@@ -23,6 +23,8 @@ let namings = 0;
 export class StubLink implements Link<StubLink> {
   keeper: LinkKeeper<Link<StubLink>> | null = null;
   readonly peer = 'stub:1';
+  readonly openedAt = 0;
+  readonly bytes = { received: 3, sent: 4 };
   begun = false;
   isGone = false;
   /** How often it was handed out under its present name: more than once would be a bug. */

@@ -8,7 +8,7 @@ const config: Config = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^nestjs-npws$': '<rootDir>/lib/index.ts',
-    '^nestjs-npws/(health|opentelemetry|prometheus|testing)$': '<rootDir>/lib/$1/index.ts',
+    '^nestjs-npws/(dashboard|health|opentelemetry|prometheus|testing)$': '<rootDir>/lib/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

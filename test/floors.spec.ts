@@ -37,6 +37,7 @@ const FLOORS = [
   'nest',
   'metrics',
   'health',
+  'dashboard',
   'prometheus',
   'opentelemetry',
   'testing',
@@ -45,6 +46,7 @@ const FLOORS = [
 /** Where each optional peer may be imported: in its own entry point. */
 const PEERS = {
   '@nestjs/terminus': 'health/',
+  '@nestjs/websockets': 'dashboard/',
   'prom-client': 'prometheus/',
   '@opentelemetry/api': 'opentelemetry/',
 };

@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { concat, defer, type Observable, of } from 'rxjs';
+import { findPools } from '../nest/find-pools.js';
+import type { PoolService } from '../nest/pool.service.js';
+import { type DashboardGuard, isLocal, isOfThisHost } from './admission.js';
+import { frameOf, watch } from './feed.js';
+import { DASHBOARD_OPTIONS, type NpwsDashboardOptions } from './dashboard-options.js';
+
+/** What a dashboard tells, and whom. */
+@Injectable()
+export class Dashboard {
+  readonly #guard: DashboardGuard;
+  readonly #logger = new Logger('NpwsDashboard');
+  #pools: readonly PoolService[] | undefined;
+  #frames: Observable<string> | undefined;
+
+  constructor(
+    @Inject(DASHBOARD_OPTIONS) { guard = isLocal }: NpwsDashboardOptions,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+  ) {
+    this.#guard = guard;
+  }
+
+  /** Whether whoever asks may see it. A guard that fails lets nobody in. */
+  async letsIn(request: IncomingMessage): Promise<boolean> {
+    try {
+      return isOfThisHost(request) && (await this.#guard(request));
+    } catch (error) {
+      this.#logger.error(`the guard failed, so nobody is let in: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  /** All pools, as they are now and from now on. */
+  frames(): Observable<string> {
+    // All of them are made by the time that somebody asks.
+    const pools = (this.#pools ??= findPools(this.modules));
+    this.#frames ??= watch(pools);
+    return concat(
+      defer(() => of(JSON.stringify(frameOf(pools)))),
+      this.#frames,
+    );
+  }
+}

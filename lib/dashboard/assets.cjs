@@ -63,11 +63,10 @@ exports.createPage = (feed) => {
   const style = readOfUPlot('uPlot.min.css') + read('page.css');
   // An IIFE's `var` is a global only in a script of its own.
   const script = `{\n${joinParts()}\n}`;
-  const texts = { style, chart: uPlot, script, feed };
-  const html = read('page.html').replace(
-    /\{\{(\w+)\}\}/g,
-    (_, name) => texts[/** @type {keyof texts} */ (name)],
-  );
+  const html = read('page.html')
+    .replace('{{feed}}', () => feed)
+    .replace('<!-- style -->', () => `<style>${style}</style>`)
+    .replace('<!-- scripts -->', () => `<script>${uPlot}</script>\n<script>${script}</script>`);
   const policy = [
     "default-src 'none'",
     `script-src ${sourceOf(uPlot)} ${sourceOf(script)}`,

@@ -1,29 +1,16 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { PoolEvents } from 'nestjs-npws';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { createCertificate } from '../support/certificates.js';
 import { until } from '../support/pair.js';
 import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
 import { portOf, startServer } from '../support/raw-joined.js';
-import { describeWith, findProgram } from './find-program.js';
-
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--ignore-certificate-errors',
-];
+import { startBrowser } from './browser.js';
+import { describeWith } from './find-program.js';
 
 /** What a page says of how its WebSocket ended. */
 interface Ended {
@@ -37,8 +24,7 @@ const MiB = 1024 * 1024;
 describeWith('chromium')("Chromium's WebSocket", () => {
   let site: Server;
   let origin: string;
-  let folder: string;
-  let browser: BrowserContext;
+  let chromium: Awaited<ReturnType<typeof startBrowser>>;
 
   beforeAll(async () => {
     const html = await readFile(new URL('page.html', import.meta.url));
@@ -46,24 +32,18 @@ describeWith('chromium')("Chromium's WebSocket", () => {
     site.listen(0, '127.0.0.1');
     await once(site, 'listening');
     origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
-    folder = await mkdtemp(join(tmpdir(), 'npws-chromium-'));
-    browser = await chromium.launchPersistentContext(folder, {
-      executablePath: findProgram('chromium'),
-      args: FLAGS,
-      headless: true,
-    });
+    chromium = await startBrowser();
   }, 60_000);
 
   afterAll(async () => {
-    await browser.close();
+    await chromium[Symbol.asyncDispose]();
     site.closeAllConnections();
     await new Promise((resolve) => site.close(resolve));
-    await rm(folder, { recursive: true });
   }, 60_000);
 
   /** A page of the site that has dialled `url`. */
   async function dialFrom(url: string): Promise<Page> {
-    const page = await browser.newPage();
+    const page = await chromium.browser.newPage();
     await page.goto(origin);
     await page.evaluate(`dial('${url}')`);
     return page;

@@ -52,6 +52,10 @@ interface BootOptions {
   logger?: RecordingLogger;
   /** Makes its HTTP server one of HTTPS. */
   https?: KeyPair;
+  /** Cuts HTTP connections at its end instead of waiting for them; Express. */
+  forceCloseConnections?: boolean;
+  /** Where its HTTP server listens; on a free port by default. */
+  port?: number;
   /** Called before the application is initialised. */
   prepare?: (app: INestApplication) => void;
 }
@@ -59,16 +63,23 @@ interface BootOptions {
 /** Boots an application on a free port. When that fails, whatever had started is closed before it rejects. */
 export async function boot(
   metadata: ModuleMetadata,
-  { platform = 'express', logger = new RecordingLogger(), https, prepare }: BootOptions = {},
+  {
+    platform = 'express',
+    logger = new RecordingLogger(),
+    https,
+    port = 0,
+    forceCloseConnections = false,
+    prepare,
+  }: BootOptions = {},
 ): Promise<BootedApp> {
   const module = await Test.createTestingModule(metadata).setLogger(logger).compile();
   const app =
     platform === 'express'
-      ? module.createNestApplication(https ? { httpsOptions: https } : {})
+      ? module.createNestApplication({ forceCloseConnections, ...(https ? { httpsOptions: https } : {}) })
       : module.createNestApplication(https ? new FastifyAdapter({ https }) : new FastifyAdapter());
   prepare?.(app);
   try {
-    await app.listen(0, '127.0.0.1');
+    await app.listen(port, '127.0.0.1');
   } catch (error) {
     await app.close();
     throw error;

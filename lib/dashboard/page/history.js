@@ -14,7 +14,11 @@ export class History {
     const row = [at / 1_000, active, used, capacity, maxCapacity];
     row.forEach((value, column) => this.columns[column].push(value));
     while (this.columns[0][0] < at / 1_000 - SPAN) for (const column of this.columns) column.shift();
-    this.#recent.push({ at, takes: takes.immediate + takes.waited, ...bytes });
+    const sums = { at, takes: takes.immediate + takes.waited, ...bytes };
+    // The application was started anew.
+    if (Object.entries(this.#recent.at(-1) ?? {}).some(([key, value]) => sums[key] < value))
+      this.#recent = [];
+    this.#recent.push(sums);
     // One that is older stays: from it on.
     while (this.#recent.length > 2 && this.#recent[1].at <= at - RATE_SPAN) this.#recent.shift();
   }

@@ -3,44 +3,58 @@ import type { OptionReader } from './option-reader.js';
 /** How loud a line is: the methods of Nest's Logger. */
 export type LogLevel = 'error' | 'warn' | 'log' | 'debug' | 'verbose';
 
-/** What a module's pools write lines about, and how loud unless the options say otherwise; false: not at all. */
-export const LOG_LEVELS = {
-  /** A server listens or is mounted. */
-  listening: 'log',
-  /** A client has its first connection. */
-  connected: 'log',
-  /** Dials fail: the first of an outage, and the first that fails for another reason. */
-  outage: 'warn',
-  /** A dial succeeded again. */
-  recovered: 'log',
-  /** A server can't listen, or its listener failed. */
-  listenError: 'error',
-  /** A server refused somebody before the upgrade. */
-  rejected: 'warn',
-  /** A peer broke a rule of the protocol. */
-  violation: 'warn',
-  /** A connection died while nobody held it. When all do, `outage` tells why. */
-  lost: false,
-  /** Capacity or interval were adjusted to demand. */
-  adjusted: false,
-  /** New connections use other certificates. */
-  certificates: 'log',
-  /** Something odd: about the options, or about certificate files that can't be used. */
-  warning: 'warn',
-  /** The shutdown began. */
-  draining: 'log',
-  /** Nothing is left. */
-  closed: 'log',
-} as const satisfies Record<string, LogLevel | false>;
+/** How loud the lines of each kind are; false: none are written. */
+export interface LogOptions {
+  /** A server listens or is mounted. Default 'log'. */
+  readonly listening?: LogLevel | false;
+  /** A client has its first connection. Default 'log'. */
+  readonly connected?: LogLevel | false;
+  /** Dials fail: the first of an outage, and the first that fails for another reason. Default 'warn'. */
+  readonly outage?: LogLevel | false;
+  /** A dial succeeded again. Default 'log'. */
+  readonly recovered?: LogLevel | false;
+  /** A server can't listen, or its listener failed. Default 'error'. */
+  readonly listenError?: LogLevel | false;
+  /** A server refused somebody before the upgrade. Default 'warn'. */
+  readonly rejected?: LogLevel | false;
+  /** A peer broke a rule of the protocol. Default 'warn'. */
+  readonly violation?: LogLevel | false;
+  /** A connection died while nobody held it; when all do, `outage` tells why. Default false. */
+  readonly lost?: LogLevel | false;
+  /** Capacity or interval were adjusted to demand. Default false. */
+  readonly adjusted?: LogLevel | false;
+  /** New connections use other certificates. Default 'log'. */
+  readonly certificates?: LogLevel | false;
+  /** Something odd: about the options, or about certificate files that can't be used. Default 'warn'. */
+  readonly warning?: LogLevel | false;
+  /** The shutdown began. Default 'log'. */
+  readonly draining?: LogLevel | false;
+  /** Nothing is left. Default 'log'. */
+  readonly closed?: LogLevel | false;
+}
 
 /** What lines are about. */
-export type LogKind = keyof typeof LOG_LEVELS;
-
-/** How loud the lines of each kind are; false: none are written. */
-export type LogOptions = Readonly<Partial<Record<LogKind, LogLevel | false>>>;
+export type LogKind = keyof LogOptions;
 
 /** The same with every default filled in. */
-export type ResolvedLogOptions = Readonly<Record<LogKind, LogLevel | false>>;
+export type ResolvedLogOptions = Readonly<Required<LogOptions>>;
+
+/** How loud lines are unless the options say otherwise. */
+export const LOG_LEVELS: ResolvedLogOptions = Object.freeze({
+  listening: 'log',
+  connected: 'log',
+  outage: 'warn',
+  recovered: 'log',
+  listenError: 'error',
+  rejected: 'warn',
+  violation: 'warn',
+  lost: false,
+  adjusted: false,
+  certificates: 'log',
+  warning: 'warn',
+  draining: 'log',
+  closed: 'log',
+});
 
 const LEVELS: readonly unknown[] = ['error', 'warn', 'log', 'debug', 'verbose', false];
 

@@ -44,6 +44,7 @@ export async function check(tunnel: Tunnel): Promise<Row[]> {
     ['streamed answer', () => isStreamed(tunnel.url)],
     ['keep-alive', () => isKeptAlive(tunnel.url)],
     ['WebSocket of a visitor', () => isWebSocketEchoed(tunnel.url)],
+    ['dashboard', () => isHealthy(tunnel.dashboardUrl)],
     ...tunnel.healthUrls.map((url): [string, () => Promise<boolean>] => [url, () => isHealthy(url)]),
   ];
   for (const [what, probe] of probes) {

@@ -44,9 +44,10 @@ async function firstRequest(): Promise<void> {
   GET / through the tunnel ${through.toFixed(1)} ms, direct ${direct.toFixed(1)} ms
   protocol 2: ${opened} hand-shakes so far, and ${reused} visitors who came over a connection that had served before
 
-  open    ${tunnel.url}
-  health  ${publicHealth}   ${edgeHealth}
-  stop    Ctrl-C
+  open       ${tunnel.url}   with a button that makes load
+  dashboard  ${tunnel.dashboardUrl}
+  health     ${publicHealth}   ${edgeHealth}
+  stop       Ctrl-C
 `);
 }
 

@@ -12,7 +12,23 @@ import { announce, numberFrom } from './settings.js';
 
 const PAGE = `<!doctype html><title>nestjs-npws</title>
 <h1>Hello from behind the tunnel</h1>
-<p>This page comes from a service that listens on loopback only. <a href="/stream">A streamed answer</a></p>`;
+<p>This page comes from a service that listens on loopback only. <a href="/stream">A streamed answer</a></p>
+<p><button id="load">Make load for 10 s</button> <output id="done"></output> See what the pool makes of it on the dashboard.</p>
+<script>
+  document.getElementById('load').addEventListener('click', async ({ target }) => {
+    target.disabled = true;
+    const end = Date.now() + 10_000;
+    let done = 0;
+    const visitor = async () => {
+      while (Date.now() < end) {
+        await fetch('/load?' + Math.random()).then((answer) => answer.text()).catch(() => undefined);
+        document.getElementById('done').value = ++done + ' requests.';
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, visitor)); // what a browser does at once
+    target.disabled = false;
+  });
+</script>`;
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://private');
@@ -25,6 +41,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       await sleep(300);
     }
     response.end();
+  } else if (url.pathname === '/load') {
+    // Each over a connection of its own: a take, a use and a return of the pool.
+    response.writeHead(200, { Connection: 'close' }).end('x'.repeat(10_000));
   } else if (url.pathname === '/exchange') {
     // Takes any body and tells its hash, then sends as many bytes as it was asked for.
     const hash = createHash('sha256');

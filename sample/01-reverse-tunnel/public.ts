@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { WsAdapter } from '@nestjs/platform-ws';
 import { TerminusModule } from '@nestjs/terminus';
 import { NpwsModule, ServerPoolService, type ServerPoolOptions } from 'nestjs-npws';
+import { NpwsDashboardModule } from 'nestjs-npws/dashboard';
 import { NpwsHealthModule } from 'nestjs-npws/health';
 import { generate } from 'selfsigned';
 import { HealthController } from './health.controller.js';
@@ -29,6 +31,8 @@ async function serverOptions(): Promise<ServerPoolOptions> {
   imports: [
     NpwsModule.forRootAsync({ useFactory: async () => ({ server: await serverOptions() }) }),
     NpwsHealthModule,
+    // For this machine alone, as long as it has no guard.
+    ...(process.env['DASHBOARD'] === 'off' ? [] : [NpwsDashboardModule.forRoot()]),
     TerminusModule.forRoot({ logger: false }),
   ],
   controllers: [HealthController],
@@ -36,7 +40,12 @@ async function serverOptions(): Promise<ServerPoolOptions> {
 })
 class PublicModule {}
 
-const app = await NestFactory.create(PublicModule, { logger: new QuietLogger({ prefix: 'public' }) });
+const app = await NestFactory.create(PublicModule, {
+  logger: new QuietLogger({ prefix: 'public' }),
+  // Browsers keep connections that nothing was asked over: Node would wait for them at its end.
+  forceCloseConnections: true,
+});
+app.useWebSocketAdapter(new WsAdapter(app));
 // Without this a SIGTERM would cut visitors off instead of draining the pool.
 app.enableShutdownHooks();
 await app.listen(numberFrom('PORT', 8081), '127.0.0.1');
@@ -44,6 +53,7 @@ const url = await app.getUrl();
 announce(
   {
     health: `${url}/health`,
+    dashboard: `${url}/npws-dashboard`,
     port: Number(new URL(url).port),
     visitorPort: app.get(TunnelEntrance).port,
     poolPort: app.get(ServerPoolService).address()?.port ?? 0,

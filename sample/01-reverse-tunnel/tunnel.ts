@@ -67,6 +67,11 @@ export class Tunnel {
     return `http://127.0.0.1:${this.private.told('port')}`;
   }
 
+  /** The live page of the public app's pool, for this machine. */
+  get dashboardUrl(): string {
+    return this.public.told('dashboard');
+  }
+
   get healthUrls(): string[] {
     return [this.public.told('health'), this.edge.told('health')];
   }

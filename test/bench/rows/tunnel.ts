@@ -97,7 +97,7 @@ class App implements Measured {
   static async start(name: 'public' | 'edge', settings: Readonly<Record<string, number>>): Promise<App> {
     const env = Object.entries(settings).map(([key, value]) => [key, String(value)] as const);
     const child = fork(fileOf(name), {
-      env: { ...process.env, ...Object.fromEntries(env) },
+      env: { ...process.env, DASHBOARD: 'off', ...Object.fromEntries(env) },
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

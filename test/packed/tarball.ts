@@ -19,7 +19,7 @@ interface Manifest {
 
 /** What may be in it. */
 const EXPECTED =
-  /^(dist\/.+\.(d\.ts|js|d\.cts|cjs)(\.map)?|package\.json|docs\/[\w-]+\.md|README\.md|CHANGELOG\.md|LICENSE)$/;
+  /^(dist\/.+\.(d\.ts|js|d\.cts|cjs)(\.map)?|dist\/dashboard\/page\/page\.(html|css)|package\.json|docs\/[\w-]+\.md|README\.md|CHANGELOG\.md|LICENSE)$/;
 /** What must be in it besides what package.json names. */
 const REQUIRED = [
   'package.json',

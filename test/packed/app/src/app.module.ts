@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { NpwsModule } from 'nestjs-npws';
+import { NpwsDashboardModule } from 'nestjs-npws/dashboard';
 import { NpwsHealthModule } from 'nestjs-npws/health';
+import { NpwsOpenTelemetryModule } from 'nestjs-npws/opentelemetry';
+import { NpwsPrometheusModule } from 'nestjs-npws/prometheus';
 import { ExchangeService } from './exchange.service.js';
 import { HealthController } from './health.controller.js';
 
@@ -29,8 +32,12 @@ const { POOL_PORT = '8443', POOL_KEY = 'server.key', POOL_CERT = 'server.crt' } 
         };
       },
     }),
+    NpwsModule.forRoot({ name: 'mounted', server: { mount: { path: '/npws' }, maxCapacity: 2 } }),
     TerminusModule,
     NpwsHealthModule,
+    NpwsDashboardModule.forRoot(),
+    NpwsPrometheusModule.forRoot(),
+    NpwsOpenTelemetryModule.forRoot(),
   ],
   controllers: [HealthController],
   providers: [ExchangeService],

@@ -2,7 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /** Every sample's own check. */
-const CHECKS = ['01-reverse-tunnel/main.ts', '02-quick-start/src/main.ts', '03-load-balancing/main.ts'];
+const CHECKS = [
+  '01-reverse-tunnel/main.ts',
+  '02-quick-start/src/main.ts',
+  '03-load-balancing/main.ts',
+  '04-shared-server/main.ts',
+];
 
 for (const check of CHECKS) {
   console.log(`\n# sample/${check} --check`);

@@ -1,0 +1,67 @@
+import { once } from 'node:events';
+import { ConsoleLogger } from '@nestjs/common';
+import { ServerPoolService } from 'nestjs-npws';
+import { WebSocket } from 'ws';
+import { startApp } from './app.js';
+import type { Said } from './chat.gateway.js';
+import { startHome } from './home.js';
+
+const QUESTIONS = 100;
+
+/** Chats and asks on a free port, and tells whether all is well. */
+export async function check(): Promise<boolean> {
+  const logger = new ConsoleLogger({ logLevels: ['warn', 'error'] });
+  const app = await startApp(0, logger);
+  const url = await app.getUrl();
+  const home = await startHome(new URL(url).host, logger);
+  const [one, other] = [await visit(url), await visit(url)];
+  const page = await (await fetch(url, { headers: { Connection: 'close' } })).text();
+
+  const heard = collect(other, QUESTIONS * 3);
+  for (let i = 0; i < QUESTIONS; i++) {
+    say(one, `hello ${i}`);
+    say(one, '!time');
+  }
+  const lines = await heard;
+  const by = (name: string): string[] => lines.filter((line) => line.by === name).map(({ text }) => text);
+  const hellos = by('visitor 1').filter((text) => text.startsWith('hello'));
+  const answers = by('bot').filter((text) => !Number.isNaN(Date.parse(text)));
+  const reused = app.get(ServerPoolService).stats()?.reused ?? 0;
+
+  for (const socket of [one, other]) socket.close();
+  await home.close();
+  await app.close();
+  const rows: [what: string, result: string, ok: boolean][] = [
+    ['the page', page.includes('<h1>Chat</h1>') ? 'ok' : page, page.includes('<h1>Chat</h1>')],
+    [
+      'chat, in order',
+      `${hellos.length} of ${QUESTIONS}`,
+      hellos.every((text, i) => text === `hello ${i}`) && hellos.length === QUESTIONS,
+    ],
+    ['answers of the bot', `${answers.length} of ${QUESTIONS}`, answers.length === QUESTIONS],
+    ['connections served again', `${reused} times`, reused > 0],
+  ];
+  for (const [what, result, ok] of rows) console.log(`${ok ? '✓' : '✗'} ${what.padEnd(24)} ${result}`);
+  return rows.every(([, , ok]) => ok);
+}
+
+async function visit(url: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/chat`);
+  await once(socket, 'open');
+  return socket;
+}
+
+function say(visitor: WebSocket, text: string): void {
+  visitor.send(JSON.stringify({ event: 'say', data: text }));
+}
+
+/** The next lines that a visitor hears. */
+function collect(visitor: WebSocket, count: number): Promise<Said['data'][]> {
+  const lines: Said['data'][] = [];
+  return new Promise((resolve) => {
+    visitor.on('message', (message: Buffer) => {
+      lines.push((JSON.parse(message.toString()) as Said).data);
+      if (lines.length === count) resolve(lines);
+    });
+  });
+}

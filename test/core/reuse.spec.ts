@@ -354,7 +354,10 @@ describe('a client that gives a connection back', () => {
     const rig = await filledClient(1, { dialTimeout: 60_000, maxInterval: 60_000 });
     const link = await nameless(rig);
     rig.clock.advance(30_000);
-    expect([rig.pool.ready(), rig.pool.health()]).toEqual([true, { up: true, reason: null }]);
+    expect([rig.pool.ready(), rig.pool.health()]).toEqual([
+      true,
+      { up: true, degraded: false, reason: null },
+    ]);
     await rig.pool.whenReady(0);
     link.end(true);
     expect(rig.pool.ready()).toBe(false);

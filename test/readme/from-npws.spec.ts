@@ -146,9 +146,9 @@ describe('the code of docs/from-npws.md', () => {
     watchAdjustments(pools.client);
     logConnections(pools.client);
     const [status, timer] = [logStatus(pools.client, 10), monitorPoolMetrics(pools.client)];
-    const adjusted = once(pools.client, 'adjust');
+    const events = ['adjust', 'disconnect', 'connect'].map((event) => once(pools.client, event));
     pools.client.flush();
-    await adjusted;
+    await Promise.all(events);
     await until(pools.client, () => lines.some((line) => line.startsWith('active ')));
     clearInterval(timer);
     status.unsubscribe();

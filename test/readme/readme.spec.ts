@@ -69,9 +69,12 @@ describe("the README's code", () => {
   it.each([
     ['README.md', 17],
     ['docs/from-npws.md', 24],
+    ['docs/operations.md', 5],
   ])('in %s is the code that is run here, to the letter', async (page, least) => {
     const content = await readFile(join(ROOT, page), 'utf8');
-    const blocks = [...content.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy)\n(.*?)\n```/gs)];
+    const blocks = [
+      ...content.matchAll(/(?:<!-- (\S+)#(\S+) -->\n)?```(?:ts|nginx|haproxy|yaml)\n(.*?)\n```/gs),
+    ];
     expect(blocks.length).toBeGreaterThanOrEqual(least);
     for (const [, file = 'a file named above the block', region = '', body] of blocks) {
       expect({ file, region, body }).toEqual({ file, region, body: (await regions(file)).get(region) });
@@ -93,7 +96,10 @@ describe("the README's code", () => {
     'CONTRIBUTING.md',
     'docs/from-npws.md',
     'docs/protocol.md',
-    ...['01-reverse-tunnel', '02-quick-start', '03-load-balancing'].map((name) => `sample/${name}/README.md`),
+    'docs/operations.md',
+    ...['01-reverse-tunnel', '02-quick-start', '03-load-balancing', '04-shared-server'].map(
+      (name) => `sample/${name}/README.md`,
+    ),
   ])('in %s has links that lead somewhere', async (page) => {
     const content = await readFile(join(ROOT, page), 'utf8');
     const links = [...content.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];

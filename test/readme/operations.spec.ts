@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { createClientPool, ServerPoolService } from 'nestjs-npws';
+import { register } from 'prom-client';
+import { LOG_LEVELS } from '../../lib/core/log-options.js';
+import { INSTRUMENTS, TIME_INSTRUMENTS } from '../../lib/metrics/instruments.js';
+import { freePort } from '../support/apps.js';
+import { mountAlone, ObservedModule, start } from './operations.js';
+
+function read(file: string): Promise<string> {
+  return readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+}
+
+/** The cells of a table's rows that begin with a word in code. */
+function rowsOf(page: string): string[][] {
+  return [...page.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, first = '', rest = '']) => [
+    first,
+    ...rest.split('|').map((cell) => cell.trim().replaceAll('`', '')),
+  ]);
+}
+
+describe('the guide to operations', () => {
+  Logger.overrideLogger(false);
+
+  afterEach(() => {
+    register.clear();
+  });
+
+  it('has an application with all of it', async () => {
+    const app = await start(0);
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const statusOf = async (path: string): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })).status;
+    const paths = ['/health/ready', '/health/live', '/npws-dashboard', '/metrics'];
+    expect(await Promise.all(paths.map(statusOf))).toEqual([200, 200, 200, 200]);
+    const client = createClientPool({ address: `127.0.0.1:${port}`, path: '/npws', tlsMode: 'none' });
+    await client.start();
+    await client.whenReady(5_000);
+    expect(app.get(ServerPoolService).stats()).toMatchObject({ opened: 1 });
+    const scrape = await (
+      await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { connection: 'close' } })
+    ).text();
+    expect(scrape).toContain('npws_connections_opened_total{pool="default",role="server"} 1');
+    await client.close();
+    await app.close();
+  });
+
+  it('mounts a pool without Nest, and observes one with OpenTelemetry', async () => {
+    const port = await freePort();
+    const alone = await mountAlone(port);
+    const client = createClientPool({ address: `127.0.0.1:${port}`, path: '/npws', tlsMode: 'none' });
+    await client.start();
+    await client.whenReady(5_000);
+    await client.close();
+    await alone[Symbol.asyncDispose]();
+    const app = await NestFactory.createApplicationContext(ObservedModule, { logger: false });
+    expect(app.get(ServerPoolService).ready()).toBe(true);
+    await app.close();
+  });
+
+  it('lists every metric under its names', async () => {
+    const rows = rowsOf(await read('docs/operations.md')).filter(([name]) => name?.startsWith('npws_'));
+    const times = TIME_INSTRUMENTS.map((instrument) => ({ ...instrument, label: undefined }));
+    expect(rows).toEqual(
+      [...INSTRUMENTS, ...times].map(({ inPrometheus, name, label = '' }) => [inPrometheus, name, label]),
+    );
+  });
+
+  it('lists every kind of log line with its level', async () => {
+    const rows = rowsOf(await read('docs/operations.md'));
+    const kinds = rows.map(([kind, level]) => [kind, level]).filter(([kind = '']) => kind in LOG_LEVELS);
+    expect(kinds).toEqual(Object.entries(LOG_LEVELS).map(([kind, level]) => [kind, String(level)]));
+  });
+
+  it('alerts on metrics and values of labels that there are', async () => {
+    const rules = await read('test/readme/alerts.yml');
+    const known = [...INSTRUMENTS, ...TIME_INSTRUMENTS].map(({ inPrometheus }) => inPrometheus);
+    const used = [...rules.matchAll(/\b(npws_\w+?)(?:_bucket)?[{[]/g)].map(([, name]) => name);
+    expect(used).toHaveLength(7);
+    expect(used.filter((name = '') => !known.includes(name))).toEqual([]);
+    await using client = createClientPool({ address: '127.0.0.1:1', tlsMode: 'none' });
+    const stats = client.stats();
+    const values = INSTRUMENTS.flatMap((instrument) => instrument.read(stats).map(([, label]) => label));
+    const matched = [...rules.matchAll(/(?:state|outcome|reason)!?=~?"([^"]+)"/g)].flatMap(([, text = '']) =>
+      text.split('|'),
+    );
+    expect(matched.filter((value) => !values.includes(value))).toEqual([]);
+    expect(matched.length).toBeGreaterThan(5);
+  });
+});

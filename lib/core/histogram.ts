@@ -116,8 +116,7 @@ export class Histogram {
 function bucketOf(ms: number): number {
   if (ms <= (BOUNDS[0] as number)) return 0;
   let at = Math.min(BOUNDS.length, Math.floor((Math.log10(ms) - FIRST_POWER) * STEPS.length));
-  // The steps are rounded, and so is the logarithm.
-  while (at > 0 && ms <= (BOUNDS[at - 1] as number)) at--;
+  // No bound below it is as long: at most one or two more are shorter, as the steps are rounded.
   while (at < BOUNDS.length && ms > (BOUNDS[at] as number)) at++;
   return at;
 }

@@ -80,7 +80,9 @@ describe('events of a pool service', () => {
       client.stats()?.interval,
     ]);
     expect(client.address()).toEqual({ host: '127.0.0.1', port: far.poolPort });
-    expect(client.health()).toEqual({ up: true, reason: null });
+    expect(client.health()).toEqual({ up: true, degraded: false, reason: null });
+    expect(client.connections().map(({ state }) => state)).toEqual(['idle', 'idle']);
+    expect(client.distributions()?.dial.count).toBe(2);
     expect(client.flush()).toBe(2);
     expect(client.active()).toBe(0);
     await until(client, () => client.active() === 2);

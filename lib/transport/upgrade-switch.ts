@@ -5,6 +5,11 @@ import { answer } from './entrance.js';
 /** Takes over the socket of an upgrade request; `head` is what came right behind it. */
 export type TakeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
+/** From Node 24.9 on a server decides by this, for each request, whether it is an upgrade. */
+type DecidingServer = HttpServer & {
+  shouldUpgradeCallback?: ((request: IncomingMessage) => boolean) | undefined;
+};
+
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
 /** The switch of each server that has one. */
@@ -18,7 +23,7 @@ const switches = new WeakMap<HttpServer, UpgradeSwitch>();
 export class UpgradeSwitch {
   readonly #takers = new Map<string, TakeUpgrade>();
 
-  private constructor(private readonly http: HttpServer) {}
+  private constructor(private readonly http: DecidingServer) {}
 
   /** The one of this server. */
   static of(http: HttpServer): UpgradeSwitch {
@@ -43,6 +48,10 @@ export class UpgradeSwitch {
     };
   }
 
+  #takerOf({ url = '' }: IncomingMessage): TakeUpgrade | undefined {
+    return this.#takers.get(url.split('?', 1)[0] ?? '');
+  }
+
   #stepIn(): void {
     const { http } = this;
     // Whatever it is: tracers stand here, too.
@@ -51,7 +60,7 @@ export class UpgradeSwitch {
     const switched: Emit = (event, ...args) => {
       if (event !== 'upgrade' || this.#takers.size === 0) return pass(event, ...args);
       const [request, , head] = args as [IncomingMessage, unknown, Buffer];
-      const take = this.#takers.get(request.url?.split('?', 1)[0] ?? '');
+      const take = this.#takerOf(request);
       if (take) take(request, takeOver(request), head);
       else if (http.listenerCount('upgrade') > 1) return pass(event, ...args);
       else serveAsItIs(http, request, head);
@@ -60,9 +69,15 @@ export class UpgradeSwitch {
     http.emit = switched as typeof http.emit;
     // Without a listener Node would see no upgrade in any request.
     http.on('upgrade', wantUpgrades);
+    const decide = http.shouldUpgradeCallback;
+    const decideFirst = (request: IncomingMessage): boolean =>
+      this.#takerOf(request) !== undefined ||
+      (http.listenerCount('upgrade') > 1 && decide?.call(http, request) === true);
+    if (decide) http.shouldUpgradeCallback = decideFirst;
     http.once('close', () => {
       this.#takers.clear();
       http.off('upgrade', wantUpgrades);
+      if (http.shouldUpgradeCallback === decideFirst) http.shouldUpgradeCallback = decide;
       // Who came after us calls us.
       if (http.emit !== switched) return;
       if (emit) Object.defineProperty(http, 'emit', emit);
@@ -90,7 +105,7 @@ function ignore(): void {
 }
 
 /**
- * Has the server take a request for one that asks for no upgrade, as it does while nobody listens for any: Java's HTTP
+ * Where a server can't decide beforehand: has it take a request for one that asks for no upgrade, as it does while nobody listens for any: Java's HTTP
  * client, for one, offers HTTP/2 (`h2c`) with each.
  */
 function serveAsItIs(http: HttpServer, request: IncomingMessage, head: Buffer): void {

@@ -1030,7 +1030,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a mounted pool takes the upgrades of every path',
     file: 'lib/transport/upgrade-switch.ts',
-    find: "const take = this.#takers.get(request.url?.split('?', 1)[0] ?? '');",
+    find: 'const take = this.#takerOf(request);',
     replace: 'const [take] = this.#takers.values();',
     killedBy: ['test/transport/mount'],
   },

@@ -4,7 +4,7 @@ import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
 import type { PartReason } from './closing.js';
 import { CONTROL_ID } from './connection-id.js';
-import { NpwsHandshakeError, type NpwsError, withoutLabel } from './errors.js';
+import { type NpwsError, withoutLabel } from './errors.js';
 import type { Link } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import { dialFailureOf, type Measures } from './measures.js';
@@ -337,7 +337,8 @@ export class ClientPool<C> extends Pool<C> {
 
 /** Whether a server is full, or has as many of ours as it takes: it is well, slows us down, but that is no error. */
 function isBusy(error: NpwsError): boolean {
-  return error instanceof NpwsHandshakeError && (error.status === 503 || error.status === 429);
+  const why = dialFailureOf(error);
+  return why === 'full' || why === 'limited';
 }
 
 /** What tells one reason to fail from another. */

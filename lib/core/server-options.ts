@@ -149,7 +149,7 @@ export function readServerOptions(given: unknown, problems: string[]): ResolvedS
         "an origin such as 'https://example.com', or a list of them",
         isOrigin,
       ) ?? [],
-    path: options.string('path', PATH, (path) => isPath(path) && !path.includes('?')),
+    path: options.string('path', PATH, isPlainPath),
     handshakeTimeout: options.number('handshakeTimeout', { fallback: 10_000, unit: 'ms' }),
     warnings: Object.freeze(trustsAnybody(tls, tlsFiles) ? [ANY_AUTHORITY] : []),
   });
@@ -198,7 +198,7 @@ function readListener(options: OptionReader): Server | undefined {
 function readMount(options: OptionReader): Mounting | undefined {
   const mount = options.nested('mount', ['path', 'server']);
   if (!mount) return undefined;
-  const path = mount.string('path', PATH, (text) => isPath(text) && !text.includes('?'));
+  const path = mount.string('path', PATH, isPlainPath);
   if (!mount.has('path')) mount.problem('path', PATH, undefined);
   const server = mount.value('server');
   if (server !== undefined && !isHttpServer(server)) {
@@ -225,6 +225,11 @@ function isPlainListener(value: unknown): boolean {
     !('setSecureContext' in server) &&
     !('requestTimeout' in server)
   );
+}
+
+/** Whether a text is the path of a request, and no more. */
+function isPlainPath(text: string): boolean {
+  return isPath(text) && !text.includes('?');
 }
 
 function isHttpServer(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { interval, map, merge, type Observable, share, startWith, throttleTime } from 'rxjs';
+import { interval, map, merge, type Observable, share, throttleTime } from 'rxjs';
 import type { ConnectionInfo } from '../core/connection-info.js';
 import type { Health, PoolStats } from '../core/stats.js';
 import type { PoolService } from '../nest/pool.service.js';
@@ -38,12 +38,11 @@ export function frameOf(pools: readonly PoolService[]): DashboardFrame {
 }
 
 /**
- * Frames as JSON: soon after each change of a pool, at least every second. Made once for all who watch, and only while
+ * Frames as JSON from now on: soon after each change of a pool, at least every second. Made once for all who watch, and only while
  * somebody does.
  */
 export function watch(pools: readonly PoolService[]): Observable<string> {
   return merge(interval(PERIOD), ...pools.map(({ stats$ }) => stats$)).pipe(
-    startWith(null),
     throttleTime(PAUSE, undefined, { leading: true, trailing: true }),
     map(() => JSON.stringify(frameOf(pools))),
     share(),

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { NpwsListenError } from '../core/errors.js';
 import type { FindHttpServer } from '../transport/mount.js';
+import { providersOf } from './find-pools.js';
 
 /** What `@WebSocketGateway` of @nestjs/websockets, which need not be there, notes at a class. */
 const GATEWAY = { mark: 'websockets:is_gateway', options: 'websockets:gateway_options', port: 'port' };
@@ -30,13 +31,11 @@ export function findHttpServer(host: HttpAdapterHost, modules: ModulesContainer)
 
 /** The name of the application's gateway that has this path of its HTTP server, if there is one. */
 function gatewayOn(path: string, modules: ModulesContainer): string | undefined {
-  for (const { providers } of modules.values()) {
-    for (const { metatype } of providers.values()) {
-      if (typeof metatype !== 'function' || !Reflect.getMetadata(GATEWAY.mark, metatype)) continue;
-      const options = Reflect.getMetadata(GATEWAY.options, metatype) as { path?: string } | undefined;
-      const isElsewhere = Boolean(Reflect.getMetadata(GATEWAY.port, metatype));
-      if (!isElsewhere && normal(options?.path) === normal(path)) return metatype.name;
-    }
+  for (const { metatype } of providersOf(modules)) {
+    if (typeof metatype !== 'function' || !Reflect.getMetadata(GATEWAY.mark, metatype)) continue;
+    const options = Reflect.getMetadata(GATEWAY.options, metatype) as { path?: string } | undefined;
+    const isElsewhere = Boolean(Reflect.getMetadata(GATEWAY.port, metatype));
+    if (!isElsewhere && normal(options?.path) === normal(path)) return metatype.name;
   }
   return undefined;
 }

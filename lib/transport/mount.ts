@@ -43,18 +43,22 @@ class Mount implements Listening {
     options: ResolvedServerOptions,
     private readonly path: string,
     private readonly http: HttpServer,
-    private readonly gate: Gate<PoolConnection>,
+    gate: Gate<PoolConnection>,
     surroundings: Surroundings,
   ) {
     this.#entrance = new Entrance(options, gate, surroundings);
-    const leave = UpgradeSwitch.of(http).add(path, this.#onUpgrade);
+    const leave = UpgradeSwitch.of(http).add(path, {
+      upgrade: this.#upgrade,
+      closed: () => {
+        gate.stopped();
+      },
+    });
     if (!leave) {
       throw new NpwsListenError(
         `${surroundings.pool}: can't mount on ${path}: another pool is mounted on this path of the same server`,
       );
     }
     this.#leave = leave;
-    http.on('close', this.#onClose);
   }
 
   get url(): string {
@@ -70,25 +74,15 @@ class Mount implements Listening {
   }
 
   close(): Promise<void> {
-    this.#detach();
+    this.#leave();
     return Promise.resolve();
   }
 
-  #detach(): void {
-    this.http.off('close', this.#onClose);
-    this.#leave();
-  }
-
-  readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+  readonly #upgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
     // Those that Node has dropped may be the ones that tell who asks.
     const kept = this.http.maxHeadersCount ?? KEPT_HEADERS;
     if (kept > 0 && request.rawHeaders.length >= 2 * kept)
       this.#entrance.turnAwayUnread(socket, TOO_MANY_HEADERS);
     else this.#entrance.upgrade(request, socket, head);
-  };
-
-  readonly #onClose = (): void => {
-    this.#detach();
-    this.gate.stopped();
   };
 }

@@ -2,8 +2,13 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { answer } from './entrance.js';
 
-/** Takes over the socket of an upgrade request; `head` is what came right behind it. */
-export type TakeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+/** Whoever has a path of a server. */
+export interface PathHolder {
+  /** Takes over the socket of an upgrade request; `head` is what came right behind it. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** The server is closed: nothing comes any more. */
+  closed(): void;
+}
 
 /** From Node 24.9 on a server decides by this, for each request, whether it is an upgrade. */
 type DecidingServer = HttpServer & {
@@ -21,7 +26,7 @@ const switches = new WeakMap<HttpServer, UpgradeSwitch>();
  * before the listeners, in the server's `emit`.
  */
 export class UpgradeSwitch {
-  readonly #takers = new Map<string, TakeUpgrade>();
+  readonly #holders = new Map<string, PathHolder>();
 
   private constructor(private readonly http: DecidingServer) {}
 
@@ -35,21 +40,21 @@ export class UpgradeSwitch {
   }
 
   /**
-   * Has `take` take the upgrades on this path until what is returned is called: from then on they are refused, until
-   * somebody else adds the path or the server closes. Undefined when somebody has it.
+   * Gives a path to `holder` until what is returned is called: from then on its upgrades are refused, until somebody else
+   * adds the path or the server closes. Undefined when somebody has it.
    */
-  add(path: string, take: TakeUpgrade): (() => void) | undefined {
-    if ((this.#takers.get(path) ?? refuse) !== refuse) return undefined;
-    if (this.#takers.size === 0) this.#stepIn();
-    this.#takers.set(path, take);
+  add(path: string, holder: PathHolder): (() => void) | undefined {
+    if ((this.#holders.get(path) ?? NOBODY) !== NOBODY) return undefined;
+    if (this.#holders.size === 0) this.#stepIn();
+    this.#holders.set(path, holder);
     return () => {
       // Whoever dials while the application shuts down must not come to those who hold it for a second before they end it.
-      if (this.#takers.get(path) === take) this.#takers.set(path, refuse);
+      if (this.#holders.get(path) === holder) this.#holders.set(path, NOBODY);
     };
   }
 
-  #takerOf({ url = '' }: IncomingMessage): TakeUpgrade | undefined {
-    return this.#takers.get(url.split('?', 1)[0] ?? '');
+  #holderOf({ url = '' }: IncomingMessage): PathHolder | undefined {
+    return this.#holders.get(url.split('?', 1)[0] ?? '');
   }
 
   #stepIn(): void {
@@ -58,10 +63,10 @@ export class UpgradeSwitch {
     const emit = Object.getOwnPropertyDescriptor(http, 'emit');
     const pass = http.emit.bind(http) as Emit;
     const switched: Emit = (event, ...args) => {
-      if (event !== 'upgrade' || this.#takers.size === 0) return pass(event, ...args);
+      if (event !== 'upgrade' || this.#holders.size === 0) return pass(event, ...args);
       const [request, , head] = args as [IncomingMessage, unknown, Buffer];
-      const take = this.#takerOf(request);
-      if (take) take(request, takeOver(request), head);
+      const holder = this.#holderOf(request);
+      if (holder) holder.upgrade(request, takeOver(request), head);
       else if (http.listenerCount('upgrade') > 1) return pass(event, ...args);
       else serveAsItIs(http, request, head);
       return true;
@@ -71,25 +76,33 @@ export class UpgradeSwitch {
     http.on('upgrade', wantUpgrades);
     const decide = http.shouldUpgradeCallback;
     const decideFirst = (request: IncomingMessage): boolean =>
-      this.#takerOf(request) !== undefined ||
+      this.#holderOf(request) !== undefined ||
       (http.listenerCount('upgrade') > 1 && decide?.call(http, request) === true);
     if (decide) http.shouldUpgradeCallback = decideFirst;
     http.once('close', () => {
-      this.#takers.clear();
+      const holders = [...this.#holders.values()];
+      this.#holders.clear();
       http.off('upgrade', wantUpgrades);
       if (http.shouldUpgradeCallback === decideFirst) http.shouldUpgradeCallback = decide;
-      // Who came after us calls us.
-      if (http.emit !== switched) return;
-      if (emit) Object.defineProperty(http, 'emit', emit);
-      else Reflect.deleteProperty(http, 'emit');
+      // Else somebody came after us, who calls us.
+      if (http.emit === switched) {
+        if (emit) Object.defineProperty(http, 'emit', emit);
+        else Reflect.deleteProperty(http, 'emit');
+      }
+      for (const holder of holders) holder.closed();
     });
   }
 }
 
-/** Takes what comes for somebody who is gone. */
-function refuse(_request: IncomingMessage, socket: Socket): void {
-  answer(socket, { status: 503, reason: 'closed' });
-}
+/** Has the path of somebody who is gone. */
+const NOBODY: PathHolder = {
+  upgrade(_request, socket) {
+    answer(socket, { status: 503, reason: 'closed' });
+  },
+  closed() {
+    // Nobody is told.
+  },
+};
 
 function wantUpgrades(): void {
   // Requests are taken before they come here.

@@ -1030,15 +1030,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a mounted pool takes the upgrades of every path',
     file: 'lib/transport/upgrade-switch.ts',
-    find: 'const take = this.#takerOf(request);',
-    replace: 'const [take] = this.#takers.values();',
+    find: 'const holder = this.#holderOf(request);',
+    replace: 'const [holder] = this.#holders.values();',
     killedBy: ['test/transport/mount'],
   },
   {
     name: 'a path of a pool that is closed goes to whoever listens behind it',
     file: 'lib/transport/upgrade-switch.ts',
-    find: 'if (this.#takers.get(path) === take) this.#takers.set(path, refuse);',
-    replace: 'this.#takers.delete(path);',
+    find: 'if (this.#holders.get(path) === holder) this.#holders.set(path, NOBODY);',
+    replace: 'this.#holders.delete(path);',
     killedBy: ['test/transport/mount'],
   },
   {

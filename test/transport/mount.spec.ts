@@ -62,6 +62,24 @@ describe('a server pool mounted on an HTTP server, without Nest', () => {
     expect(http.listenerCount('upgrade')).toBe(0);
   });
 
+  it('shares what it needs of the server with however many others', async () => {
+    await using mounted = await mount();
+    const { http } = mounted;
+    const counts = (): number[] => http.eventNames().map((name) => http.listenerCount(name));
+    const before = counts();
+    const pools = Array.from({ length: 20 }, (_, i) =>
+      createServerPool({ mount: { path: `/npws/${i}`, server: http }, drainTimeout: 0 }),
+    );
+    await Promise.all(pools.map((pool) => pool.start()));
+    expect(counts()).toEqual(before);
+    const peer = await mounted.ask('GET /npws/19');
+    expect(await peer.head()).toContain('HTTP/1.1 101');
+    await peer.reset();
+    http.close();
+    await Promise.all(pools.map((pool) => until(pool, () => !pool.ready())));
+    await Promise.all(pools.map((pool) => pool.close()));
+  });
+
   it('leaves its path to another pool when it is closed', async () => {
     await using mounted = await mount();
     await mounted.pool.close();

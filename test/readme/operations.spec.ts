@@ -32,17 +32,18 @@ describe('the guide to operations', () => {
   it('has an application with all of it', async () => {
     const app = await start(0);
     const { port } = app.getHttpServer().address() as AddressInfo;
-    const statusOf = async (path: string): Promise<number> =>
-      (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })).status;
+    const get = async (path: string): Promise<{ status: number; body: string }> => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
+      return { status: response.status, body: await response.text() };
+    };
     const paths = ['/health/ready', '/health/live', '/npws-dashboard', '/metrics'];
-    expect(await Promise.all(paths.map(statusOf))).toEqual([200, 200, 200, 200]);
+    const answers = await Promise.all(paths.map(get));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     const client = createClientPool({ address: `127.0.0.1:${port}`, path: '/npws', tlsMode: 'none' });
     await client.start();
     await client.whenReady(5_000);
     expect(app.get(ServerPoolService).stats()).toMatchObject({ opened: 1 });
-    const scrape = await (
-      await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { connection: 'close' } })
-    ).text();
+    const { body: scrape } = await get('/metrics');
     expect(scrape).toContain('npws_connections_opened_total{pool="default",role="server"} 1');
     await client.close();
     await app.close();

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { installNode, type NodeBinary } from './node-binary.js';
 
-// npm run test:matrix: the tests on every Node that this package supports; `-- 22 24` runs them on those only. All use
-// the one node_modules: its native parts are built on Node-API, which is the same in all of them.
+// npm run test:matrix: the tests on every Node that this package supports; `-- 22 24` runs them on those only, `-- others`
+// on those that this is not. All use the one node_modules: its native parts are built on Node-API, which is the same in
+// all of them.
 
 const ROOT = join(import.meta.dirname, '../..');
 const MAJORS = ['20', '22', '24', '26'];
@@ -46,9 +47,8 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
   );
   process.exit(process.env['CI'] ? 1 : 0);
 }
-const asked = process.argv.slice(2);
 const outcomes: Outcome[] = [];
-for (const major of asked.length > 0 ? asked : MAJORS) {
+for (const major of majorsFor(process.argv.slice(2))) {
   const node = installNode(major);
   console.log(`=== Node ${node.version}`);
   const outcome = await runTests(node);
@@ -57,6 +57,12 @@ for (const major of asked.length > 0 ? asked : MAJORS) {
 }
 printOutcomes();
 if (outcomes.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+
+function majorsFor(asked: readonly string[]): readonly string[] {
+  if (asked.length === 0) return MAJORS;
+  const own = process.versions.node.split('.')[0];
+  return asked.includes('others') ? MAJORS.filter((major) => major !== own) : asked;
+}
 
 /** Runs what `npm test` runs, under another Node. */
 async function runTests(node: NodeBinary): Promise<Outcome> {

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Mutant, MUTANTS as ALL } from './mutants.js';
 
-// Plants one bug after the other in a copy of the project. A bug that no test finds, or that can't be planted, fails.
+// Plants one bug after the other in copies of the project. A bug that no test finds, or that can't be planted, fails.
 // With an argument (npm run test:mutants -- 'given back'): only the bugs whose name or file matches it.
 
 const only = new RegExp(process.argv[2] ?? '');
@@ -38,28 +38,48 @@ interface Report {
   }[];
 }
 
-const copy = await mkdtemp(join(tmpdir(), 'npws-mutants-'));
+/** What one lane works in, beside the others: starting jest keeps one core busy. */
+interface Lane {
+  readonly copy: string;
+  readonly workers: number;
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'npws-mutants-'));
 const complaints: string[] = [];
 try {
-  for (const item of COPIED) await cp(join(ROOT, item), join(copy, item), { recursive: true });
-  await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  const lanes = await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, createLane));
+  const [first] = lanes;
+  if (!first) throw new Error('there is no lane');
   const patterns = [...new Set(MUTANTS.flatMap(({ killedBy }) => killedBy))];
   // The first run compiles everything, too.
-  const healthy = await runTests(patterns, { patience: PATIENCE_FOR_ALL, testTimeout: 15_000 });
+  const all = { copy: first.copy, workers: lanes.length };
+  const healthy = await runTests(all, patterns, { patience: PATIENCE_FOR_ALL, testTimeout: 15_000 });
   if (!healthy.success) {
     throw new Error(`the tests fail without a planted bug:\n  ${healthy.failures.join('\n  ')}`);
   }
-  for (const mutant of MUTANTS) await tryMutant(mutant);
+  const queue = MUTANTS.values();
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (const mutant of queue) await tryMutant(lane, mutant);
+    }),
+  );
 } finally {
-  await rm(copy, { recursive: true });
+  await rm(folder, { recursive: true });
 }
 console.log(`\n${MUTANTS.length - complaints.length} of ${MUTANTS.length} planted bugs were found`);
 for (const complaint of complaints) console.error(complaint);
 if (complaints.length > 0) process.exitCode = 1;
 
-async function tryMutant({ name, file, find, replace, killedBy }: Mutant): Promise<void> {
+async function createLane(_: unknown, lane: number): Promise<Lane> {
+  const copy = join(folder, String(lane));
+  for (const item of COPIED) await cp(join(ROOT, item), join(copy, item), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  return { copy, workers: 1 };
+}
+
+async function tryMutant(lane: Lane, { name, file, find, replace, killedBy }: Mutant): Promise<void> {
   const start = performance.now();
-  const path = join(copy, file);
+  const path = join(lane.copy, file);
   const original = await readFile(path, 'utf8');
   const places = original.split(find).length - 1;
   let result = `its patch fits ${places} places instead of 1`;
@@ -68,7 +88,7 @@ async function tryMutant({ name, file, find, replace, killedBy }: Mutant): Promi
       path,
       original.replace(find, () => replace),
     );
-    const { failed } = await runTests(killedBy);
+    const { failed } = await runTests(lane, killedBy);
     await writeFile(path, original);
     result = failed > 0 ? 'found' : 'SURVIVED';
   }
@@ -80,6 +100,7 @@ async function tryMutant({ name, file, find, replace, killedBy }: Mutant): Promi
 
 /** Runs the test files that match. Tests that can't even be loaded do not count as failed. */
 async function runTests(
+  { copy, workers }: Lane,
   patterns: readonly string[],
   { patience = PATIENCE, testTimeout = 5_000 } = {},
 ): Promise<Verdict> {
@@ -87,7 +108,7 @@ async function runTests(
   await rm(report, { force: true });
   const jest = spawn(
     process.execPath,
-    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', `--testTimeout=${testTimeout}`, '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
+    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', `--testTimeout=${testTimeout}`, `--maxWorkers=${workers}`, '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
     { cwd: copy, stdio: 'ignore', timeout: patience },
   ); // prettier-ignore
   const [code] = (await once(jest, 'exit')) as [number | null];

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Row } from '../common/table.js';
 import type { Tunnel } from './tunnel.js';
 import {
   type Exchange,
@@ -18,12 +19,6 @@ const MAX_BYTES = 8 * 1024 * 1024;
 
 /** How long a request that was cut is tried again, in milliseconds. */
 const PATIENCE = 30_000;
-
-interface Row {
-  readonly what: string;
-  readonly result: string;
-  readonly ok: boolean;
-}
 
 /** Sends many requests through the tunnel, kills and restarts the edge meanwhile, and tells how it went. */
 export async function check(tunnel: Tunnel): Promise<Row[]> {
@@ -55,12 +50,6 @@ export async function check(tunnel: Tunnel): Promise<Row[]> {
   const result = `${reused} times, after ${opened} hand-shakes (protocol 2)`;
   rows.push({ what: 'connections that served again', result, ok: reused > 0 });
   return rows;
-}
-
-/** The table of a check. */
-export function tableOf(rows: readonly Row[]): string {
-  const width = Math.max(...rows.map(({ what }) => what.length));
-  return rows.map(({ what, result, ok }) => `${ok ? '✓' : '✗'} ${what.padEnd(width)}  ${result}`).join('\n');
 }
 
 async function exchangeAll(

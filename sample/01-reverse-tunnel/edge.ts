@@ -5,8 +5,9 @@ import { TerminusModule } from '@nestjs/terminus';
 import { type ClientPoolOptions, NpwsModule } from 'nestjs-npws';
 import { NpwsHealthModule } from 'nestjs-npws/health';
 import { HealthController } from './health.controller.js';
-import { QuietLogger } from './quiet-logger.js';
-import { announce, numberFrom } from './settings.js';
+import { announce } from '../common/child.js';
+import { QuietLogger } from '../common/quiet-logger.js';
+import { numberFrom } from './settings.js';
 import { TunnelExit } from './tunnel-exit.js';
 
 // The edge app: it stands beside the private service and dials out. Nobody can dial in.

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check, tableOf } from './check.js';
+import { conclude } from '../common/table.js';
+import { check } from './check.js';
 import { Tunnel } from './tunnel.js';
 import { linksOf, timedGet } from './visits.js';
 
@@ -39,7 +40,7 @@ async function firstRequest(): Promise<void> {
   console.log(`
   private service  ${tunnel.privateUrl}   loopback only (process ${tunnel.private.pid})
   edge app         dials the server pool, takes what it names (process ${tunnel.edge.pid})
-  public app       wss://127.0.0.1:${tunnel.public.told('poolPort')} for the edge, ${tunnel.url} for visitors (process ${tunnel.public.pid})
+  public app       wss://127.0.0.1:${tunnel.poolPort} for the edge, ${tunnel.url} for visitors (process ${tunnel.public.pid})
 
   GET / through the tunnel ${through.toFixed(1)} ms, direct ${direct.toFixed(1)} ms
   protocol 2: ${opened} hand-shakes so far, and ${reused} visitors who came over a connection that had served before
@@ -68,6 +69,5 @@ async function warmGet(url: string): Promise<number> {
 async function runCheck(): Promise<void> {
   const rows = await check(tunnel);
   await stop();
-  console.log(tableOf(rows));
-  if (!rows.every(({ ok }) => ok)) process.exitCode = 1;
+  conclude(rows);
 }

@@ -5,8 +5,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
+import { announce } from '../common/child.js';
 import { seededBytes } from './seeded-bytes.js';
-import { announce, numberFrom } from './settings.js';
+import { numberFrom } from './settings.js';
 
 // The private service: an ordinary HTTP server that listens on loopback only and knows nothing of tunnels.
 

@@ -8,8 +8,9 @@ import { NpwsDashboardModule } from 'nestjs-npws/dashboard';
 import { NpwsHealthModule } from 'nestjs-npws/health';
 import { generate } from 'selfsigned';
 import { HealthController } from './health.controller.js';
-import { QuietLogger } from './quiet-logger.js';
-import { announce, numberFrom } from './settings.js';
+import { announce } from '../common/child.js';
+import { QuietLogger } from '../common/quiet-logger.js';
+import { numberFrom } from './settings.js';
 import { TunnelEntrance } from './tunnel-entrance.js';
 
 // The public app: visitors come to it, and edges dial its server pool.

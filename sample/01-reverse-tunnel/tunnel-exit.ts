@@ -7,6 +7,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { ClientPoolService, CONTROL_ID, type PoolConnection } from 'nestjs-npws';
+import { controlIds } from '../common/control-line.js';
 import { numberFrom } from './settings.js';
 import { splice } from './splice.js';
 
@@ -48,7 +49,7 @@ export class TunnelExit implements OnApplicationBootstrap, OnModuleDestroy {
       const hangUp = (): void => void control.end();
       signal.addEventListener('abort', hangUp, { once: true });
       try {
-        for await (const id of idsFrom(control)) void this.#serve(id);
+        for await (const id of controlIds(control)) void this.#serve(id);
       } catch {
         // Cut: the next one tells whether the other side is there.
       }
@@ -74,14 +75,5 @@ export class TunnelExit implements OnApplicationBootstrap, OnModuleDestroy {
       this.#serving.delete(id);
       this.#logger.warn(`a visitor is lost: ${(error as Error).message}`);
     }
-  }
-}
-
-/** The IDs that a control connection carries: 4 bytes each, one behind the other. */
-async function* idsFrom(control: PoolConnection): AsyncGenerator<string> {
-  let bytes = Buffer.alloc(0);
-  for await (const chunk of control) {
-    bytes = Buffer.concat([bytes, chunk]);
-    for (; bytes.length >= 4; bytes = bytes.subarray(4)) yield bytes.toString('hex', 0, 4);
   }
 }

@@ -1,24 +1,39 @@
-import { portOr0, Process } from './processes.js';
+import { Child } from '../common/child.js';
+import { freePort } from '../common/free-port.js';
+
+/** Where each part listens. A process that comes back listens where it did before. */
+interface Ports {
+  readonly private: number;
+  readonly visitors: number;
+  readonly pool: number;
+  readonly public: number;
+  readonly edge: number;
+}
 
 /** The three processes of the sample. */
 export class Tunnel {
-  readonly private: Process;
-  readonly public: Process;
-  readonly edge: Process;
-  #poolPort: number | undefined;
+  readonly private: Child;
+  readonly public: Child;
+  readonly edge: Child;
 
-  private constructor([visitor, pool, publicApp, edgeApp]: readonly [number, number, number, number]) {
-    // A process that comes back listens where it did before.
-    this.private = new Process('private', () => ({ PRIVATE_PORT: this.private.told('port', 0) }));
-    this.public = new Process('public', () => ({
-      VISITOR_PORT: this.public.told('visitorPort', visitor),
-      POOL_PORT: this.public.told('poolPort', pool),
-      PORT: this.public.told('port', publicApp),
+  private constructor(
+    private readonly ports: Ports,
+    /** Where the edge dials. */
+    readonly poolPort: number,
+  ) {
+    const fileOf = (name: string): URL => new URL(`${name}.ts`, import.meta.url);
+    this.private = new Child('the private process', fileOf('private'), () => ({
+      PRIVATE_PORT: ports.private,
     }));
-    this.edge = new Process('edge', () => ({
-      POOL_PORT: this.poolPort,
-      PRIVATE_PORT: this.private.told('port'),
-      PORT: this.edge.told('port', edgeApp),
+    this.public = new Child('the public process', fileOf('public'), () => ({
+      VISITOR_PORT: ports.visitors,
+      POOL_PORT: ports.pool,
+      PORT: ports.public,
+    }));
+    this.edge = new Child('the edge process', fileOf('edge'), () => ({
+      POOL_PORT: poolPort,
+      PRIVATE_PORT: ports.private,
+      PORT: ports.edge,
     }));
   }
 
@@ -27,11 +42,17 @@ export class Tunnel {
    * makes of the real one: something may stand in between.
    */
   static async start(anyPorts: boolean, poolPort?: (real: number) => Promise<number>): Promise<Tunnel> {
-    const wanted = anyPorts ? [0, 0, 0, 0] : await Promise.all([8080, 8443, 8081, 8082].map(portOr0));
-    const tunnel = new Tunnel(wanted as [number, number, number, number]);
+    const port = (known: number): Promise<number> => freePort(anyPorts ? undefined : known);
+    const ports = {
+      private: await freePort(),
+      visitors: await port(8080),
+      pool: await port(8443),
+      public: await port(8081),
+      edge: await port(8082),
+    };
+    const tunnel = new Tunnel(ports, (await poolPort?.(ports.pool)) ?? ports.pool);
     try {
       await Promise.all([tunnel.private.start(), tunnel.public.start()]);
-      if (poolPort) tunnel.#poolPort = await poolPort(tunnel.poolPort);
       await tunnel.edge.start();
     } catch (error) {
       await tunnel.stop();
@@ -40,31 +61,19 @@ export class Tunnel {
     return tunnel;
   }
 
-  /** Where the edge dials. */
-  get poolPort(): number {
-    return this.#poolPort ?? Number(this.public.told('poolPort'));
-  }
-
-  /** Brings back whatever stops by itself, as a service manager would. */
+  /** Brings back whatever stops by itself. */
   supervise(): void {
-    for (const lost of [this.private, this.public, this.edge]) {
-      lost.onLost(() => {
-        console.log(`the ${lost.name} process is gone: starting it again`);
-        lost.start().catch((error: unknown) => {
-          console.error(error);
-        });
-      });
-    }
+    for (const child of [this.private, this.public, this.edge]) child.supervise();
   }
 
   /** Where visitors go. */
   get url(): string {
-    return `http://127.0.0.1:${this.public.told('visitorPort')}`;
+    return `http://127.0.0.1:${this.ports.visitors}`;
   }
 
   /** Where the private service is, for those beside it. */
   get privateUrl(): string {
-    return `http://127.0.0.1:${this.private.told('port')}`;
+    return `http://127.0.0.1:${this.ports.private}`;
   }
 
   /** The live page of the public app's pool, for this machine. */

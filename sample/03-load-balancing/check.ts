@@ -1,3 +1,4 @@
+import type { Row } from '../common/table.js';
 import type { Fleet } from './fleet.js';
 import type { ServerState } from './front.controller.js';
 import { linesOf } from './report.controller.js';
@@ -11,12 +12,6 @@ const LINES = 20;
 /** Requests after the killed server is back. */
 const ENCORE = 12;
 
-interface Row {
-  readonly what: string;
-  readonly result: string;
-  readonly ok: boolean;
-}
-
 /** Sends many requests by each strategy, kills a server meanwhile, restarts all in turn, and tells how it went. */
 export async function check(fleet: Fleet): Promise<Row[]> {
   const rows = [
@@ -27,12 +22,6 @@ export async function check(fleet: Fleet): Promise<Row[]> {
   const servers = (await (await fetch(`${fleet.url}/servers`)).json()) as ServerState[];
   const reused = servers.reduce((sum, server) => sum + server.reused, 0);
   return [...rows, { what: 'connections that served again', result: `${reused} times`, ok: reused > 0 }];
-}
-
-/** The table of a check. */
-export function tableOf(rows: readonly Row[]): string {
-  const width = Math.max(...rows.map(({ what }) => what.length));
-  return rows.map(({ what, result, ok }) => `${ok ? '✓' : '✗'} ${what.padEnd(width)}  ${result}`).join('\n');
 }
 
 async function checkOne(fleet: Fleet, strategy: string, victim: ServerName): Promise<Row[]> {
@@ -67,7 +56,7 @@ async function checkRollingRestart(fleet: Fleet): Promise<Row[]> {
   for (const server of Object.values(fleet.servers)) {
     await server.stop();
     await server.start();
-    await fleet.whenServing(server.name);
+    await fleet.whenServing(server.id);
   }
   isRolled = true;
   const { done, lost, by } = await requests;

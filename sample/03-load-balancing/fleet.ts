@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { generate } from 'selfsigned';
 import { Balancer } from './balancer.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../common/free-port.js';
 import { startFront } from './front.js';
 import { type ServerName, ServerProcess } from './server-process.js';
 
@@ -32,7 +32,7 @@ export class Fleet {
       const port = await freePort(anyPorts ? undefined : 8080);
       front = await startFront({ addresses, ca: certificate.cert }, port);
       const fleet = new Fleet(servers, front, await front.getUrl());
-      await Promise.all([a, b, c].map(({ name }) => fleet.whenServing(name)));
+      await Promise.all([a, b, c].map(({ id }) => fleet.whenServing(id)));
       return fleet;
     } catch (error) {
       await front?.close();
@@ -47,16 +47,9 @@ export class Fleet {
     await backEnds.find((backEnd) => backEnd.name === name)?.whenReady();
   }
 
-  /** Brings back whatever server stops by itself, as a service manager would. */
+  /** Brings back whatever server stops by itself. */
   supervise(): void {
-    for (const server of Object.values(this.servers)) {
-      server.onLost(() => {
-        console.log(`server ${server.name} is gone: starting it again`);
-        server.start().catch((error: unknown) => {
-          console.error(error);
-        });
-      });
-    }
+    for (const server of Object.values(this.servers)) server.supervise();
   }
 
   /** Lets requests finish, then stops everything. */

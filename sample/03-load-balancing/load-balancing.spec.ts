@@ -108,7 +108,7 @@ describe('the load balancer', () => {
     for (const server of Object.values(fleet.servers)) {
       await server.stop();
       await server.start();
-      await fleet.whenServing(server.name);
+      await fleet.whenServing(server.id);
     }
     isRolled = true;
     await visitors;

@@ -1,4 +1,5 @@
-import { check, tableOf } from './check.js';
+import { conclude } from '../common/table.js';
+import { check } from './check.js';
 import { Fleet } from './fleet.js';
 
 const isCheck = process.argv.includes('--check');
@@ -36,8 +37,7 @@ async function runCheck(): Promise<void> {
   try {
     const rows = await check(fleet);
     await stop();
-    console.log(tableOf(rows));
-    if (!rows.every(({ ok }) => ok)) process.exitCode = 1;
+    conclude(rows);
   } catch (error) {
     console.error(error);
     process.exitCode = 1;

@@ -2,8 +2,9 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { NpwsModule } from 'nestjs-npws';
+import { announce } from '../common/child.js';
 import { PooledHttp } from './pooled-http.js';
-import { QuietLogger } from './quiet-logger.js';
+import { QuietLogger } from '../common/quiet-logger.js';
 import { ReportController } from './report.controller.js';
 
 // One of the servers: HTTP reaches it through pooled connections only.
@@ -33,6 +34,4 @@ const app = await NestFactory.create(ServerModule, {
 app.enableShutdownHooks();
 // Not `listen`: there is no port for HTTP.
 await app.init();
-process.send?.('ready');
-// Whoever started this process is gone.
-process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+announce({}, () => app.close());

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
-import { finished } from 'node:stream/promises';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { CONTROL_ID, type PoolConnection, ServerPoolService } from 'nestjs-npws';
+import { ServerPoolService } from 'nestjs-npws';
+import { Caller } from '../common/control-line.js';
 
 /** How long the bot may take to answer, in milliseconds. */
 const PATIENCE = 5_000;
@@ -9,36 +9,26 @@ const PATIENCE = 5_000;
 /** Asks the bot, over the pool's connections: one for each question. */
 @Injectable()
 export class Bot implements OnApplicationBootstrap, OnModuleDestroy {
-  #control: PoolConnection | undefined;
+  readonly #home: Caller;
 
-  constructor(@Inject(ServerPoolService) private readonly pool: ServerPoolService) {}
+  constructor(@Inject(ServerPoolService) pool: ServerPoolService) {
+    this.#home = new Caller(pool);
+  }
 
   onApplicationBootstrap(): void {
-    this.#follow().catch(() => undefined); // until the pool is closed
+    this.#home.start();
   }
 
   onModuleDestroy(): void {
-    this.#control?.end();
+    this.#home.stop();
   }
 
   /** Rejects when the bot is not there, or does not answer. */
   async ask(question: string): Promise<string> {
-    if (!this.#control) throw new Error('the bot is not at home');
-    const connection = await this.pool.incomingGet(PATIENCE);
+    if (!this.#home.isReady) throw new Error('the bot is not at home');
+    const connection = await this.#home.call(AbortSignal.timeout(PATIENCE));
     connection.setTimeout(PATIENCE, () => connection.destroy());
-    this.#control.write(Buffer.from(connection.id, 'hex'));
     connection.end(question);
     return text(connection);
-  }
-
-  /** Holds the control connection, and takes it again whenever it was lost. */
-  async #follow(): Promise<void> {
-    for (;;) {
-      const control = await this.pool.outgoingGet(CONTROL_ID, Infinity);
-      control.allowHalfOpen = false;
-      this.#control = control.resume();
-      await finished(control).catch(() => undefined);
-      this.#control = undefined;
-    }
   }
 }

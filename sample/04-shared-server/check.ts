@@ -2,14 +2,15 @@ import { once } from 'node:events';
 import { ConsoleLogger } from '@nestjs/common';
 import { ServerPoolService } from 'nestjs-npws';
 import { WebSocket } from 'ws';
+import { conclude } from '../common/table.js';
 import { startApp } from './app.js';
 import type { Said } from './chat.gateway.js';
 import { startHome } from './home.js';
 
 const QUESTIONS = 100;
 
-/** Chats and asks on a free port, and tells whether all is well. */
-export async function check(): Promise<boolean> {
+/** Chats and asks on a free port, and tells how it went. */
+export async function check(): Promise<void> {
   const logger = new ConsoleLogger({ logLevels: ['warn', 'error'] });
   const app = await startApp(0, logger);
   const url = await app.getUrl();
@@ -31,18 +32,24 @@ export async function check(): Promise<boolean> {
   for (const socket of [one, other]) socket.close();
   await home.close();
   await app.close();
-  const rows: [what: string, result: string, ok: boolean][] = [
-    ['the page', page.includes('<h1>Chat</h1>') ? 'ok' : page, page.includes('<h1>Chat</h1>')],
-    [
-      'chat, in order',
-      `${hellos.length} of ${QUESTIONS}`,
-      hellos.every((text, i) => text === `hello ${i}`) && hellos.length === QUESTIONS,
-    ],
-    ['answers of the bot', `${answers.length} of ${QUESTIONS}`, answers.length === QUESTIONS],
-    ['connections served again', `${reused} times`, reused > 0],
-  ];
-  for (const [what, result, ok] of rows) console.log(`${ok ? '✓' : '✗'} ${what.padEnd(24)} ${result}`);
-  return rows.every(([, , ok]) => ok);
+  conclude([
+    {
+      what: 'the page',
+      result: page.includes('<h1>Chat</h1>') ? 'ok' : page,
+      ok: page.includes('<h1>Chat</h1>'),
+    },
+    {
+      what: 'chat, in order',
+      result: `${hellos.length} of ${QUESTIONS}`,
+      ok: hellos.every((text, i) => text === `hello ${i}`) && hellos.length === QUESTIONS,
+    },
+    {
+      what: 'answers of the bot',
+      result: `${answers.length} of ${QUESTIONS}`,
+      ok: answers.length === QUESTIONS,
+    },
+    { what: 'connections served again', result: `${reused} times`, ok: reused > 0 },
+  ]);
 }
 
 async function visit(url: string): Promise<WebSocket> {

@@ -10,12 +10,10 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientPoolService, CONTROL_ID, NpwsModule, type PoolConnection } from 'nestjs-npws';
+import { ClientPoolService, NpwsModule, type PoolConnection } from 'nestjs-npws';
+import { answerCalls } from '../common/control-line.js';
 
 // Where the bot lives: behind a NAT, so it dials out. No HTTP here.
-
-/** How long to look for a connection that the chat has named, in milliseconds. */
-const PATIENCE = 5_000;
 
 const ANSWERS: Readonly<Record<string, () => string>> = {
   time: () => new Date().toISOString(),
@@ -24,47 +22,26 @@ const ANSWERS: Readonly<Record<string, () => string>> = {
 
 @Injectable()
 class Answers implements OnApplicationBootstrap, OnModuleDestroy {
-  #control: PoolConnection | undefined;
+  readonly #stopped = new AbortController();
 
   constructor(@Inject(ClientPoolService) private readonly pool: ClientPoolService) {}
 
   onApplicationBootstrap(): void {
-    this.#listen().catch(() => undefined); // until the pool is closed
+    void answerCalls(this.pool, this.#stopped.signal, answer);
   }
 
   onModuleDestroy(): void {
-    this.#control?.end();
+    this.#stopped.abort();
   }
+}
 
-  async #listen(): Promise<void> {
-    for (;;) {
-      const control = await this.pool.outgoingGet(CONTROL_ID, Infinity);
-      control.allowHalfOpen = false;
-      this.#control = control;
-      let bytes = Buffer.alloc(0);
-      try {
-        for await (const chunk of control) {
-          bytes = Buffer.concat([bytes, chunk]);
-          for (; bytes.length >= 4; bytes = bytes.subarray(4)) {
-            // The chat gives up what is not answered.
-            this.#answer(bytes.toString('hex', 0, 4)).catch(() => undefined);
-          }
-        }
-      } catch {
-        // Cut: the next one comes.
-      }
-    }
-  }
-
-  async #answer(id: string): Promise<void> {
-    const connection = await this.pool.outgoingGet(id, PATIENCE);
-    // Not by text(), which would cut what has not been ended on this side.
-    let question = '';
-    connection.on('data', (chunk: Buffer) => (question += chunk.toString()));
-    connection.once('end', () => {
-      connection.end(ANSWERS[question]?.() ?? `I know ${Object.keys(ANSWERS).join(' and ')} only`);
-    });
-  }
+function answer(connection: PoolConnection): void {
+  // Not by text(), which would cut what has not been ended on this side.
+  let question = '';
+  connection.on('data', (chunk: Buffer) => (question += chunk.toString()));
+  connection.once('end', () => {
+    connection.end(ANSWERS[question]?.() ?? `I know ${Object.keys(ANSWERS).join(' and ')} only`);
+  });
 }
 
 /** Starts the bot: it dials the chat's own port. */

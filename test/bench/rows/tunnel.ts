@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Ready } from '../../../sample/01-reverse-tunnel/settings.js';
+import type { Told } from '../../../sample/common/child.js';
 import type { KeyPair } from '../../support/certificates.js';
 import { fileOf } from '../build.js';
 import { Child, cpuDuring, type Measured, type Usage, usageOf } from '../child.js';
@@ -91,7 +91,7 @@ class App implements Measured {
   private constructor(
     private readonly process: ChildProcess,
     /** Where it can be reached. */
-    readonly told: Ready,
+    readonly told: Told,
   ) {}
 
   static async start(name: 'public' | 'edge', settings: Readonly<Record<string, number>>): Promise<App> {
@@ -101,7 +101,7 @@ class App implements Measured {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    const [told] = (await once(child, 'message')) as [Ready];
+    const [told] = (await once(child, 'message')) as [Told];
     return new App(child, told);
   }
 

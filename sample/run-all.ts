@@ -7,6 +7,8 @@ const CHECKS = [
   '02-quick-start/src/main.ts',
   '03-load-balancing/main.ts',
   '04-shared-server/main.ts',
+  '05-edge-fleet/main.ts',
+  '06-postgres-behind-nat/main.ts',
 ];
 
 for (const check of CHECKS) {

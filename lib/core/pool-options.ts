@@ -1,7 +1,7 @@
 import type { OptionReader } from './option-reader.js';
 import type { ResolvedTlsFiles, TlsFiles } from './tls-options.js';
 
-/** Which quiet connections are pinged: see the README's part on liveness. */
+/** Which quiet connections are pinged: see docs/proxies.md. */
 export type PingMode = 'auto' | 'always' | 'off';
 
 /** What both roles take. Times are in milliseconds. Omitted or 0 takes the default unless 0 has a meaning of its own. */

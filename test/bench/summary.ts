@@ -1,7 +1,7 @@
 import type { Report } from './report.js';
 import { figure, ratio } from './table.js';
 
-/** The rows that README shows, in its order. */
+/** The rows that docs/performance.md shows, in its order. */
 const SHOWN = [
   'stream-64k-up',
   'stream-64k-up-cpu',
@@ -28,7 +28,7 @@ const SHOWN = [
   'churn',
 ];
 
-/** What README shows of a report: a line for each row that users choose by, in Markdown. Throws where one is missing. */
+/** What docs/performance.md shows of a report: a line for each row that users choose by, in Markdown. Throws where one is missing. */
 export function summaryOf({ machine, rows }: Report, names: readonly string[] = SHOWN): string {
   const lacking = names.filter((name) => !rows.some((row) => row.name === name));
   if (lacking.length > 0) throw new Error(`the report has no ${lacking.join(', ')}`);

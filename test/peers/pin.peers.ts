@@ -8,10 +8,10 @@ import { pinOf } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
 import { describeWith } from './find-program.js';
 
-describeWith('openssl')("the README's command for a pin", () => {
+describeWith('openssl')('the command for a pin in the guide to security', () => {
   it('prints what pinOf returns', async () => {
-    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-    const [, command = ''] = /```sh\n(openssl x509 .*?)\n```/s.exec(readme) ?? [];
+    const page = await readFile(new URL('../../docs/security.md', import.meta.url), 'utf8');
+    const [, command = ''] = /```sh\n(openssl x509 .*?)\n```/s.exec(page) ?? [];
     const { cert } = await createCertificate();
     const folder = await mkdtemp(join(tmpdir(), 'npws-pin-'));
     await writeFile(join(folder, 'server.crt'), cert);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { KeyPair } from '../support/certificates.js';
 import { Daemon, freePort } from './daemon.js';
 
-/** The proxies that the README tells how to set up. */
+/** The proxies that docs/proxies.md tells how to set up. */
 export const KINDS = ['nginx', 'haproxy'] as const;
 
 export type ProxyKind = (typeof KINDS)[number];
@@ -23,7 +23,7 @@ export interface ProxySettings {
   edit?: (config: string) => string;
 }
 
-/** A proxy that runs with the settings of the README. `await using` ends it. */
+/** A proxy that runs with the settings of docs/proxies.md. `await using` ends it. */
 export interface Proxy extends AsyncDisposable {
   /** The port where TLS ends. */
   readonly ended: number;

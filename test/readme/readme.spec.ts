@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createServer as createHttpServer } from 'node:http';
@@ -51,6 +51,19 @@ function anchorsOf(page: string): string[] {
   );
 }
 
+/** What people read: the README, the guides, and a page for each sample. */
+async function pages(): Promise<string[]> {
+  const [guides, samples] = await Promise.all(
+    ['docs', 'sample'].map((folder) => readdir(join(ROOT, folder))),
+  );
+  return [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...(guides ?? []).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+    ...(samples ?? []).filter((name) => /^\d/.test(name)).map((name) => `sample/${name}/README.md`),
+  ];
+}
+
 describe("the README's code", () => {
   const apps: INestApplication[] = [];
 
@@ -67,9 +80,14 @@ describe("the README's code", () => {
   Logger.overrideLogger(false);
 
   it.each([
-    ['README.md', 17],
+    ['README.md', 5],
     ['docs/from-npws.md', 24],
     ['docs/operations.md', 5],
+    ['docs/proxies.md', 4],
+    ['docs/reference.md', 1],
+    ['docs/security.md', 4],
+    ['docs/testing.md', 2],
+    ['docs/tunnels.md', 5],
   ])('in %s is the code that is run here, to the letter', async (page, least) => {
     const content = await readFile(join(ROOT, page), 'utf8');
     const blocks = [
@@ -82,7 +100,7 @@ describe("the README's code", () => {
   });
 
   it('shows how applications set up Jest, which are those that the packed package is tried in', async () => {
-    const content = await readFile(join(ROOT, 'README.md'), 'utf8');
+    const content = await readFile(join(ROOT, 'docs/testing.md'), 'utf8');
     const blocks = [...content.matchAll(/<!-- (\S+\.json) -->\n```json\n(.*?)\n```/gs)];
     expect(blocks).toHaveLength(2);
     for (const [, file = '', body = ''] of blocks) {
@@ -91,22 +109,31 @@ describe("the README's code", () => {
     }
   });
 
-  it.each([
-    'README.md',
-    'CONTRIBUTING.md',
-    'docs/from-npws.md',
-    'docs/protocol.md',
-    'docs/operations.md',
-    ...['01-reverse-tunnel', '02-quick-start', '03-load-balancing', '04-shared-server'].map(
-      (name) => `sample/${name}/README.md`,
-    ),
-  ])('in %s has links that lead somewhere', async (page) => {
-    const content = await readFile(join(ROOT, page), 'utf8');
-    const links = [...content.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
-    for (const [, path = '', anchor] of links) {
-      const target = path === '' ? page : join(dirname(page), path);
-      const there = await readFile(join(ROOT, target), 'utf8');
-      if (anchor !== undefined) expect(anchorsOf(there)).toContain(anchor);
+  it('is all there is, but for shell and pictures', async () => {
+    for (const page of await pages()) {
+      const content = await readFile(join(ROOT, page), 'utf8');
+      const named = content.match(/^<!-- \S+(#\S+|\.json) -->\n```(ts|nginx|haproxy|yaml|json)$/gm) ?? [];
+      const all = content.match(/^```\w+$/gm) ?? [];
+      const shell = content.match(/^```sh$/gm) ?? [];
+      expect({ page, blocks: all.length - shell.length }).toEqual({ page, blocks: named.length });
+    }
+  });
+
+  it('stands among links that lead somewhere', async () => {
+    for (const page of await pages()) {
+      const content = await readFile(join(ROOT, page), 'utf8');
+      const links = [...content.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+      for (const [, path = '', anchor] of links) {
+        const target = path === '' ? page : join(dirname(page), path);
+        const there = await readFile(join(ROOT, target), 'utf8').catch(() => `(no ${target})`);
+        expect({ page, target, there }).not.toEqual({ page, target, there: `(no ${target})` });
+        if (anchor !== undefined)
+          expect({ page, target, anchors: anchorsOf(there) }).toEqual({
+            page,
+            target,
+            anchors: expect.arrayContaining([anchor]),
+          });
+      }
     }
   });
 

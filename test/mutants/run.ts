@@ -13,7 +13,16 @@ import { type Mutant, MUTANTS as ALL } from './mutants.js';
 const only = new RegExp(process.argv[2] ?? '');
 const MUTANTS = ALL.filter(({ name, file }) => only.test(`${name} ${file}`));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const COPIED = ['lib', 'test', 'sample', 'docs', 'README.md', 'jest.config.ts', 'package.json', 'tsconfig.json'];
+const COPIED = [
+  'lib',
+  'test',
+  'sample',
+  'docs',
+  'README.md',
+  'jest.config.ts',
+  'package.json',
+  'tsconfig.json',
+];
 
 /** How long the tests of one bug may take, and all of them without one, in milliseconds. */
 const PATIENCE = 60_000;

@@ -292,7 +292,7 @@ describeWith('chromium')('the dashboard in Chromium', () => {
     expect(own).toEqual([]);
   }, 30_000);
 
-  it('has written nothing to the console', async () => {
+  it('has written nothing to the console', () => {
     expect(complaints).toEqual([]);
   });
 

@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { concat, defer, type Observable, of } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { findPools } from '../nest/find-pools.js';
-import type { PoolService } from '../nest/pool.service.js';
 import { type DashboardGuard, isLocal, isOfThisHost } from './admission.js';
-import { frameOf, watch } from './feed.js';
+import { watch } from './feed.js';
 import { DASHBOARD_OPTIONS, type NpwsDashboardOptions } from './dashboard-options.js';
 
 /** What a dashboard tells, and whom. */
@@ -13,7 +12,6 @@ import { DASHBOARD_OPTIONS, type NpwsDashboardOptions } from './dashboard-option
 export class Dashboard {
   readonly #guard: DashboardGuard;
   readonly #logger = new Logger('NpwsDashboard');
-  #pools: readonly PoolService[] | undefined;
   #frames: Observable<string> | undefined;
 
   constructor(
@@ -33,14 +31,9 @@ export class Dashboard {
     }
   }
 
-  /** All pools, as they are now and from now on. */
+  /** All pools, as they are now and from now on, as JSON. */
   frames(): Observable<string> {
     // All of them are made by the time that somebody asks.
-    const pools = (this.#pools ??= findPools(this.modules));
-    this.#frames ??= watch(pools);
-    return concat(
-      defer(() => of(JSON.stringify(frameOf(pools)))),
-      this.#frames,
-    );
+    return (this.#frames ??= watch(findPools(this.modules)));
   }
 }

@@ -1,4 +1,4 @@
-import { interval, map, merge, type Observable, share, throttleTime } from 'rxjs';
+import { map, merge, type Observable, shareReplay, throttleTime, timer } from 'rxjs';
 import type { ConnectionInfo } from '../core/connection-info.js';
 import type { Health, PoolStats } from '../core/stats.js';
 import type { PoolService } from '../nest/pool.service.js';
@@ -29,7 +29,7 @@ export interface DashboardFrame {
 }
 
 /** All pools as they are now. */
-export function frameOf(pools: readonly PoolService[]): DashboardFrame {
+function frameOf(pools: readonly PoolService[]): DashboardFrame {
   const views = pools.flatMap((pool): PoolView[] => {
     const [stats, health] = [pool.stats(), pool.health()];
     return stats && health ? [{ stats, health, connections: pool.connections(MOST_CONNECTIONS) }] : [];
@@ -38,13 +38,13 @@ export function frameOf(pools: readonly PoolService[]): DashboardFrame {
 }
 
 /**
- * Frames as JSON from now on: soon after each change of a pool, at least every second. Made once for all who watch, and only while
- * somebody does.
+ * Frames as JSON: the last one at once, the next soon after each change of a pool, at least every second. Made once for all
+ * who watch, and only while somebody does.
  */
 export function watch(pools: readonly PoolService[]): Observable<string> {
-  return merge(interval(PERIOD), ...pools.map(({ stats$ }) => stats$)).pipe(
+  return merge(timer(0, PERIOD), ...pools.map(({ stats$ }) => stats$)).pipe(
     throttleTime(PAUSE, undefined, { leading: true, trailing: true }),
     map(() => JSON.stringify(frameOf(pools))),
-    share(),
+    shareReplay({ bufferSize: 1, refCount: true }),
   );
 }

@@ -47,22 +47,19 @@ interface Report {
   }[];
 }
 
-/** What one lane works in, beside the others: starting jest keeps one core busy. */
-interface Lane {
-  readonly copy: string;
-  readonly workers: number;
-}
-
 const folder = await mkdtemp(join(tmpdir(), 'npws-mutants-'));
 const complaints: string[] = [];
 try {
-  const lanes = await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, createLane));
-  const [first] = lanes;
-  if (!first) throw new Error('there is no lane');
+  // A bug at a time in each: its tests keep one core busy.
+  const lanes = await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, copyProject));
   const patterns = [...new Set(MUTANTS.flatMap(({ killedBy }) => killedBy))];
   // The first run compiles everything, too.
-  const all = { copy: first.copy, workers: lanes.length };
-  const healthy = await runTests(all, patterns, { patience: PATIENCE_FOR_ALL, testTimeout: 15_000 });
+  const healthy = await runTests(
+    lanes[0] ?? '',
+    patterns,
+    [`--maxWorkers=${lanes.length}`, '--testTimeout=15000'],
+    PATIENCE_FOR_ALL,
+  );
   if (!healthy.success) {
     throw new Error(`the tests fail without a planted bug:\n  ${healthy.failures.join('\n  ')}`);
   }
@@ -79,16 +76,16 @@ console.log(`\n${MUTANTS.length - complaints.length} of ${MUTANTS.length} plante
 for (const complaint of complaints) console.error(complaint);
 if (complaints.length > 0) process.exitCode = 1;
 
-async function createLane(_: unknown, lane: number): Promise<Lane> {
+async function copyProject(_: unknown, lane: number): Promise<string> {
   const copy = join(folder, String(lane));
   for (const item of COPIED) await cp(join(ROOT, item), join(copy, item), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  return { copy, workers: 1 };
+  return copy;
 }
 
-async function tryMutant(lane: Lane, { name, file, find, replace, killedBy }: Mutant): Promise<void> {
+async function tryMutant(copy: string, { name, file, find, replace, killedBy }: Mutant): Promise<void> {
   const start = performance.now();
-  const path = join(lane.copy, file);
+  const path = join(copy, file);
   const original = await readFile(path, 'utf8');
   const places = original.split(find).length - 1;
   let result = `its patch fits ${places} places instead of 1`;
@@ -97,7 +94,7 @@ async function tryMutant(lane: Lane, { name, file, find, replace, killedBy }: Mu
       path,
       original.replace(find, () => replace),
     );
-    const { failed } = await runTests(lane, killedBy);
+    const { failed } = await runTests(copy, killedBy);
     await writeFile(path, original);
     result = failed > 0 ? 'found' : 'SURVIVED';
   }
@@ -109,18 +106,22 @@ async function tryMutant(lane: Lane, { name, file, find, replace, killedBy }: Mu
 
 /** Runs the test files that match. Tests that can't even be loaded do not count as failed. */
 async function runTests(
-  { copy, workers }: Lane,
+  copy: string,
   patterns: readonly string[],
-  { patience = PATIENCE, testTimeout = 5_000 } = {},
+  settings: readonly string[] = ['--runInBand', '--testTimeout=5000'],
+  patience = PATIENCE,
 ): Promise<Verdict> {
   const report = join(copy, 'report.json');
   await rm(report, { force: true });
   const jest = spawn(
     process.execPath,
-    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', `--testTimeout=${testTimeout}`, `--maxWorkers=${workers}`, '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
-    { cwd: copy, stdio: 'ignore', timeout: patience },
+    ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', ...settings, '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
+    { cwd: copy, stdio: 'ignore', detached: true },
   ); // prettier-ignore
+  const impatience = setTimeout(() => jest.kill('SIGKILL'), patience);
   const [code] = (await once(jest, 'exit')) as [number | null];
+  clearTimeout(impatience);
+  endGroup(jest.pid ?? 0);
   // A bug may be bad enough to take the whole run down before it can report.
   if (code !== 0 && !existsSync(report)) return { success: false, failed: 1, failures: ['no report'] };
   const { success, numFailedTests, testResults } = JSON.parse(await readFile(report, 'utf8')) as Report;
@@ -131,4 +132,13 @@ async function runTests(
     return failed.map(({ fullName }) => `${file}: ${fullName}`);
   });
   return { success, failed: numFailedTests, failures };
+}
+
+/** Ends what a detached process has left behind: a bug may keep jest's workers busy for ever. */
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing is left.
+  }
 }

@@ -1,4 +1,7 @@
-/** Runs steps one after the other and prints how long each took. */
+/** Runs a step and returns what it returns. */
+export type Step = <T>(name: string, work: () => T | Promise<T>) => Promise<T>;
+
+/** Chapters of steps, several of which may run at once; prints how long each step took. */
 export class Steps {
   #failed = false;
 
@@ -8,27 +11,25 @@ export class Steps {
   }
 
   /** Runs several steps that need each other: the first that fails is told, the rest are left out. */
-  async chapter(title: string, steps: () => Promise<void>): Promise<void> {
-    console.log(`\n# ${title}`);
+  async chapter(title: string, steps: (step: Step) => Promise<void>): Promise<void> {
     try {
-      await steps();
+      await steps((name, work) => runStep(`${title.padEnd(14)} ${name}`, work));
     } catch (error) {
       this.#failed = true;
-      console.error(error instanceof Error ? error.message : error);
+      console.error(`${title}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+}
 
-  /** Runs one step and returns what it returns. */
-  async step<T>(name: string, work: () => T | Promise<T>): Promise<T> {
-    const start = performance.now();
-    let result = 'FAILED';
-    try {
-      const value = await work();
-      result = 'ok';
-      return value;
-    } finally {
-      const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      console.log(`${seconds.padStart(6)} s  ${result.padEnd(6)}  ${name}`);
-    }
+async function runStep<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  const start = performance.now();
+  let result = 'FAILED';
+  try {
+    const value = await work();
+    result = 'ok';
+    return value;
+  } finally {
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    console.log(`${seconds.padStart(6)} s  ${result.padEnd(6)}  ${name}`);
   }
 }

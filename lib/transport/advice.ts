@@ -19,7 +19,7 @@ const BY_CODE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/^ERR_NPWS_PIN$/, 'If the server has a new key, add it to `pin`; if not, somebody stands in between.'],
   [
     /^ECONNRESET$/,
-    'The other side hung up: is it an NPWS server, and does it speak TLS as tlsMode says? One that asks for certificates hangs up on those that it does not trust.',
+    'The other side hung up: is it being restarted? Else: is it an NPWS server, and does it speak TLS as tlsMode says? One that asks for certificates hangs up on those that it does not trust.',
   ],
   [/^E[MN]FILE$/, 'Too many open files: raise the limit (ulimit -n).'],
   [

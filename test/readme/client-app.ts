@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 // #region client
+// src/client-app.ts
 import { readFile } from 'node:fs/promises';
 import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { createClientPool, ServerPoolService } from 'nestjs-npws';
+import { createClientPool, NpwsModule, ServerPoolService } from 'nestjs-npws';
 import { register } from 'prom-client';
 import { LOG_LEVELS } from '../../lib/core/log-options.js';
 import { INSTRUMENTS, TIME_INSTRUMENTS } from '../../lib/metrics/instruments.js';
 import { freePort } from '../support/apps.js';
-import { mountAlone, ObservedModule, start } from './operations.js';
+import { until } from '../support/pair.js';
+import { bootstrap, mountAlone, mountedClient, ObservedModule } from './operations.js';
 
 function read(file: string): Promise<string> {
   return readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
@@ -30,8 +30,8 @@ describe('the guide to operations', () => {
   });
 
   it('has an application with all of it', async () => {
-    const app = await start(0);
-    const { port } = app.getHttpServer().address() as AddressInfo;
+    const app = await bootstrap(0, '127.0.0.1');
+    const { port } = new URL(await app.getUrl());
     const get = async (path: string): Promise<{ status: number; body: string }> => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
       return { status: response.status, body: await response.text() };
@@ -39,13 +39,16 @@ describe('the guide to operations', () => {
     const paths = ['/health/ready', '/health/live', '/npws-dashboard', '/metrics'];
     const answers = await Promise.all(paths.map(get));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    const client = createClientPool({ address: `127.0.0.1:${port}`, path: '/npws', tlsMode: 'none' });
-    await client.start();
-    await client.whenReady(5_000);
-    expect(app.get(ServerPoolService).stats()).toMatchObject({ opened: 1 });
+    const far = await NestFactory.createApplicationContext(
+      NpwsModule.forRoot(mountedClient(`127.0.0.1:${port}`)),
+    );
+    const pool = app.get(ServerPoolService);
+    await until(pool, () => pool.active() >= 5);
     const { body: scrape } = await get('/metrics');
-    expect(scrape).toContain('npws_connections_opened_total{pool="default",role="server"} 1');
-    await client.close();
+    const [, opened] =
+      /^npws_connections_opened_total\{pool="default",role="server"\} (\d+)$/m.exec(scrape) ?? [];
+    expect(Number(opened)).toBeGreaterThanOrEqual(5);
+    await far.close();
     await app.close();
   });
 

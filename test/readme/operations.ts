@@ -1,9 +1,9 @@
 import 'reflect-metadata';
+import type { INestApplication } from '@nestjs/common';
+import type { NpwsOptions } from 'nestjs-npws';
 // #region operated
+// src/operations.module.ts
 import { Controller, Get, Header, Inject, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { WsAdapter } from '@nestjs/platform-ws';
 import { HealthCheck, type HealthCheckResult, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { NpwsModule } from 'nestjs-npws';
 import { NpwsDashboardModule } from 'nestjs-npws/dashboard';
@@ -40,8 +40,7 @@ export class OperationsController {
 @Module({
   imports: [
     NpwsModule.forRoot({
-      server: { mount: { path: '/npws' }, maxCapacity: 100 },
-      logs: { rejected: 'debug', adjusted: 'verbose', closed: false },
+      server: { mount: { path: '/npws' }, maxCapacity: 100, reserveControl: true },
     }),
     TerminusModule,
     NpwsHealthModule,
@@ -50,18 +49,40 @@ export class OperationsController {
   ],
   controllers: [OperationsController],
 })
-export class OperatedModule {}
+export class OperationsModule {}
+// #endregion
 
-export async function start(port: number): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(OperatedModule, {
+@Module({ imports: [OperationsModule] })
+class AppModule {}
+
+// #region operated-main
+// src/main.ts
+import { NestFactory } from '@nestjs/core';
+import { WsAdapter } from '@nestjs/platform-ws';
+
+export async function bootstrap(port: number, host?: string): Promise<INestApplication> {
+  const app = await NestFactory.create(AppModule, {
     forceCloseConnections: true, // browsers keep connections that nothing was asked over
   });
   app.useWebSocketAdapter(new WsAdapter(app)); // for the dashboard; the pool needs none
-  app.enableShutdownHooks();
-  await app.listen(port, '127.0.0.1');
+  app.enableShutdownHooks(); // or a SIGTERM kills streams in use instead of draining the pools
+  await (host ? app.listen(port, host) : app.listen(port)); // no host: every address of this machine
   return app;
 }
 // #endregion
+
+export const mountedClient = (address: string): NpwsOptions => ({
+  // #region mounted-client
+  client: {
+    address, // 'localhost:3000'
+    path: '/npws',
+    tlsMode: 'none', // as long as the application speaks plain http
+    minCapacity: 5,
+    maxCapacity: 20,
+    reserveControl: true, // as the server has it
+  },
+  // #endregion
+});
 
 // #region guard
 export const GuardedDashboard = NpwsDashboardModule.forRoot({

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 // #region server
+// src/server-app.ts
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';

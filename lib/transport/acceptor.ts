@@ -52,7 +52,8 @@ class Acceptor implements Listening {
   readonly #entrance: Entrance;
   /** By the addresses of both ends. */
   readonly #pending = new Map<string, Pending>();
-  readonly #dropped = new Set<string>();
+  /** Those that were given up, and counted. */
+  readonly #dropped = new WeakSet<Socket>();
   #isClosing = false;
 
   constructor(
@@ -198,10 +199,10 @@ class Acceptor implements Listening {
   };
 
   readonly #onTlsError = (error: Error, socket: TLSSocket): void => {
-    // One that we dropped is counted already.
-    if (!this.#dropped.delete(wayOf(socket))) {
+    const tcp = beneath(socket);
+    if (!this.#dropped.has(tcp)) {
       const reason = refusalOf(error, socket);
-      this.gate.rejected({ why: 'tls', status: 0, reason, peer: remoteOf(socket).name });
+      this.gate.rejected({ why: 'tls', status: 0, reason, peer: remoteOf(tcp).name });
     }
     socket.destroy();
   };
@@ -259,12 +260,9 @@ class Acceptor implements Listening {
 
   /** Gives up a socket on its way to the upgrade. */
   #drop(socket: Socket, status: number, reason: string): void {
-    const key = wayOf(socket);
     this.gate.rejected({ why: 'timeout', status, reason, peer: remoteOf(socket).name });
-    this.#dropped.add(key);
-    this.#settle(key);
-    // The error of a TLS socket comes at its close at the latest.
-    socket.once('close', () => setImmediate(() => this.#dropped.delete(key)));
+    this.#dropped.add(socket);
+    this.#settle(wayOf(socket));
     socket.destroy();
   }
 }
@@ -272,6 +270,14 @@ class Acceptor implements Listening {
 /** For errors that whoever uses the socket tells of; before that, nobody needs to know. */
 function ignore(): void {
   // Nothing to do.
+}
+
+/**
+ * The TCP socket beneath one of TLS. When a hand-shake fails because it was closed, only this one still knows its addresses.
+ * Node has no public name for it.
+ */
+function beneath(socket: TLSSocket & { readonly _parent?: Socket }): Socket {
+  return socket._parent ?? socket;
 }
 
 /** A TCP connection's two ends: no other has the same as long as it lives. */

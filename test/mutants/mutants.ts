@@ -1028,6 +1028,13 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: [REUSE],
   },
   {
+    name: 'a stranger that was dropped within TLS is counted again at its close',
+    file: 'lib/transport/acceptor.ts',
+    find: 'if (!this.#dropped.has(tcp)) {',
+    replace: 'if (!this.#dropped.has(socket)) {',
+    killedBy: ['test/transport/acceptor-strangers'],
+  },
+  {
     name: 'a mounted pool takes the upgrades of every path',
     file: 'lib/transport/upgrade-switch.ts',
     find: 'const holder = this.#holderOf(request);',

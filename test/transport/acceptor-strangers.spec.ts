@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { createCertificate } from '../support/certificates.js';
 import { portOf, startServer } from '../support/raw-joined.js';
@@ -51,6 +52,21 @@ describe('a stranger that takes its time', () => {
     expect([pool.stats().rejected, pool.stats().connecting, pool.errorCount()]).toEqual([1, 0, 0]);
   });
 
+  it('is counted once, too, when many are dropped in one go', async () => {
+    await using pool = await startServer({ handshakeTimeout: 500, tls: await createCertificate() });
+    const strangers = await Promise.all(Array.from({ length: 100 }, () => connectRaw(portOf(pool))));
+    const { peer } = await connectNamed(portOf(pool), { tls: true });
+    // All are accepted by now. A busy process comes to their deadlines at once.
+    const since = performance.now();
+    while (performance.now() - since < 600);
+    await Promise.all(strangers.map(({ gone }) => gone));
+    // What is told late is told before this one.
+    (await connectRaw(portOf(pool))).socket.end();
+    await once(pool, 'reject');
+    peer.socket.destroy();
+    expect(pool.stats().rejections).toMatchObject({ timeout: strangers.length, tls: 1 });
+  });
+
   it('does not slow those who do not: 300 hold on, 20 connect', async () => {
     await using pool = await startServer({ maxCapacity: 20 });
     const held = await Promise.all(Array.from({ length: 300 }, () => connectRaw(portOf(pool))));
@@ -65,10 +81,13 @@ describe('a stranger that takes its time', () => {
     for (const { peer } of good) peer.socket.destroy();
   });
 
-  it('and leaves by itself is no error of ours', async () => {
+  it('and leaves by itself is no error of ours, and told by its address', async () => {
     await using pool = await startServer({ tls: await createCertificate() });
     const stranger = await connectRaw(portOf(pool));
+    const { localPort = 0 } = stranger.socket;
     stranger.socket.end();
+    const [rejected] = (await once(pool, 'reject')) as unknown[];
+    expect(rejected).toMatchObject({ why: 'tls', peer: `127.0.0.1:${localPort}` });
     await stranger.gone;
     const { peer } = await connectNamed(portOf(pool), { tls: true });
     peer.socket.destroy();

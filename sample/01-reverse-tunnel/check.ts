@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Row } from '../common/table.js';
+import type { Row } from '../parts/table.js';
 import type { Tunnel } from './tunnel.js';
 import {
   type Exchange,

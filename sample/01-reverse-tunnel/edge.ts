@@ -5,8 +5,8 @@ import { TerminusModule } from '@nestjs/terminus';
 import { type ClientPoolOptions, NpwsModule } from 'nestjs-npws';
 import { NpwsHealthModule } from 'nestjs-npws/health';
 import { HealthController } from './health.controller.js';
-import { announce } from '../common/child.js';
-import { QuietLogger } from '../common/quiet-logger.js';
+import { announce } from '../parts/child.js';
+import { QuietLogger } from '../parts/quiet-logger.js';
 import { numberFrom } from './settings.js';
 import { TunnelExit } from './tunnel-exit.js';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { conclude } from '../common/table.js';
+import { live } from '../parts/lifetime.js';
 import { check } from './check.js';
 import { Tunnel } from './tunnel.js';
 import { linksOf, timedGet } from './visits.js';
@@ -7,32 +7,10 @@ import { linksOf, timedGet } from './visits.js';
 /** How long the first request may wait for the edge, in milliseconds. */
 const PATIENCE = 20_000;
 
-const isCheck = process.argv.includes('--check');
-const tunnel = await Tunnel.start(isCheck);
-
-let stopping: Promise<void> | undefined;
-const stop = (): Promise<void> => (stopping ??= tunnel.stop());
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (stopping) return;
-    console.log('\nStopping: visitors may finish ...');
-    void stop().then(() => process.exit(isCheck ? 1 : 0));
-  });
-}
-
-try {
-  await firstRequest();
-  if (isCheck) await runCheck();
-  else tunnel.supervise();
-} catch (error) {
-  console.error(error);
-  process.exitCode = 1;
-}
-if (isCheck || process.exitCode) await stop();
+await live((isCheck) => Tunnel.start({ anyPorts: isCheck }), { show: firstRequest, check });
 
 /** Shows what runs where, and one request through the tunnel beside a direct one. */
-async function firstRequest(): Promise<void> {
+async function firstRequest(tunnel: Tunnel): Promise<void> {
   const through = await warmGet(tunnel.url);
   const direct = await warmGet(tunnel.privateUrl);
   const [publicHealth = '', edgeHealth = ''] = tunnel.healthUrls;
@@ -64,10 +42,4 @@ async function warmGet(url: string): Promise<number> {
       await sleep(100);
     }
   }
-}
-
-async function runCheck(): Promise<void> {
-  const rows = await check(tunnel);
-  await stop();
-  conclude(rows);
 }

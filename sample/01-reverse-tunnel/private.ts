@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
-import { announce } from '../common/child.js';
+import { announce } from '../parts/child.js';
 import { seededBytes } from './seeded-bytes.js';
 import { numberFrom } from './settings.js';
 

@@ -8,8 +8,8 @@ import { NpwsDashboardModule } from 'nestjs-npws/dashboard';
 import { NpwsHealthModule } from 'nestjs-npws/health';
 import { generate } from 'selfsigned';
 import { HealthController } from './health.controller.js';
-import { announce } from '../common/child.js';
-import { QuietLogger } from '../common/quiet-logger.js';
+import { announce } from '../parts/child.js';
+import { QuietLogger } from '../parts/quiet-logger.js';
 import { numberFrom } from './settings.js';
 import { TunnelEntrance } from './tunnel-entrance.js';
 

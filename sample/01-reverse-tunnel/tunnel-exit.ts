@@ -6,8 +6,8 @@ import {
   type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { ClientPoolService, CONTROL_ID, type PoolConnection } from 'nestjs-npws';
-import { controlIds } from '../common/control-line.js';
+import { ClientPoolService } from 'nestjs-npws';
+import { namedIds } from '../parts/control-line.js';
 import { numberFrom } from './settings.js';
 import { splice } from './splice.js';
 
@@ -36,26 +36,11 @@ export class TunnelExit implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #followControl(): Promise<void> {
-    const { signal } = this.#stopped;
-    for (;;) {
-      let control: PoolConnection;
-      try {
-        control = await this.pool.outgoingGet(CONTROL_ID, { timeout: Infinity, signal });
-      } catch {
-        return; // shutting down
-      }
-      this.#logger.log('the control connection is up');
-      control.allowHalfOpen = false; // when the public app ends it, it is over
-      const hangUp = (): void => void control.end();
-      signal.addEventListener('abort', hangUp, { once: true });
-      try {
-        for await (const id of controlIds(control)) void this.#serve(id);
-      } catch {
-        // Cut: the next one tells whether the other side is there.
-      }
-      signal.removeEventListener('abort', hangUp);
-      if (!signal.aborted) this.#logger.warn('the control connection is gone: waiting for the next');
-    }
+    const ids = namedIds(this.pool, this.#stopped.signal, (isUp) => {
+      if (isUp) this.#logger.log('the control connection is up');
+      else this.#logger.warn('the control connection is gone: waiting for the next');
+    });
+    for await (const id of ids) void this.#serve(id);
   }
 
   async #serve(id: string): Promise<void> {

@@ -36,10 +36,13 @@ describe('the reverse tunnel', () => {
   }
 
   beforeAll(async () => {
-    tunnel = await Tunnel.start(true, async (target) => {
-      Object.assign(relay, { target });
-      await once(relay.listen(0, '127.0.0.1'), 'listening');
-      return (relay.address() as AddressInfo).port;
+    tunnel = await Tunnel.start({
+      anyPorts: true,
+      between: async (target) => {
+        Object.assign(relay, { target });
+        await once(relay.listen(0, '127.0.0.1'), 'listening');
+        return (relay.address() as AddressInfo).port;
+      },
     });
   }, 30_000);
 

@@ -1,5 +1,5 @@
-import { Child } from '../common/child.js';
-import { freePort } from '../common/free-port.js';
+import { Child } from '../parts/child.js';
+import { freePort } from '../parts/free-port.js';
 
 /** Where each part listens. A process that comes back listens where it did before. */
 interface Ports {
@@ -8,6 +8,18 @@ interface Ports {
   readonly pool: number;
   readonly public: number;
   readonly edge: number;
+}
+
+/** What differs from the sample as it is. */
+export interface TunnelSettings {
+  /** Whether all take ports that are free, instead of those that they are known by. */
+  readonly anyPorts: boolean;
+  /** The program of the private service, which listens on `PRIVATE_PORT`. */
+  readonly service?: URL;
+  /** Where visitors go, if that is free. */
+  readonly visitorPort?: number;
+  /** Makes of the pool's port the one that the edge dials: something may stand in between. */
+  readonly between?: (poolPort: number) => Promise<number>;
 }
 
 /** The three processes of the sample. */
@@ -20,11 +32,10 @@ export class Tunnel {
     private readonly ports: Ports,
     /** Where the edge dials. */
     readonly poolPort: number,
+    service: URL,
   ) {
     const fileOf = (name: string): URL => new URL(`${name}.ts`, import.meta.url);
-    this.private = new Child('the private process', fileOf('private'), () => ({
-      PRIVATE_PORT: ports.private,
-    }));
+    this.private = new Child('the private process', service, () => ({ PRIVATE_PORT: ports.private }));
     this.public = new Child('the public process', fileOf('public'), () => ({
       VISITOR_PORT: ports.visitors,
       POOL_PORT: ports.pool,
@@ -37,20 +48,23 @@ export class Tunnel {
     }));
   }
 
-  /**
-   * Starts all three, on well-known ports where they are free or on any. The edge dials the port that `poolPort`
-   * makes of the real one: something may stand in between.
-   */
-  static async start(anyPorts: boolean, poolPort?: (real: number) => Promise<number>): Promise<Tunnel> {
+  /** Starts all three. */
+  static async start(settings: TunnelSettings): Promise<Tunnel> {
+    const {
+      anyPorts,
+      service = new URL('private.ts', import.meta.url),
+      visitorPort = 8080,
+      between,
+    } = settings;
     const port = (known: number): Promise<number> => freePort(anyPorts ? undefined : known);
     const ports = {
       private: await freePort(),
-      visitors: await port(8080),
+      visitors: await port(visitorPort),
       pool: await port(8443),
       public: await port(8081),
       edge: await port(8082),
     };
-    const tunnel = new Tunnel(ports, (await poolPort?.(ports.pool)) ?? ports.pool);
+    const tunnel = new Tunnel(ports, (await between?.(ports.pool)) ?? ports.pool, service);
     try {
       await Promise.all([tunnel.private.start(), tunnel.public.start()]);
       await tunnel.edge.start();
@@ -68,7 +82,12 @@ export class Tunnel {
 
   /** Where visitors go. */
   get url(): string {
-    return `http://127.0.0.1:${this.ports.visitors}`;
+    return `http://127.0.0.1:${this.visitorPort}`;
+  }
+
+  /** The same for those who speak no HTTP. */
+  get visitorPort(): number {
+    return this.ports.visitors;
   }
 
   /** Where the private service is, for those beside it. */

@@ -1,4 +1,4 @@
-import { Caller } from '../common/control-line.js';
+import { Caller } from '../parts/control-line.js';
 import { type Answer, pooledGet } from './pooled-get.js';
 import type { Choice } from './strategies.js';
 

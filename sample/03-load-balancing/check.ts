@@ -1,4 +1,4 @@
-import type { Row } from '../common/table.js';
+import type { Row } from '../parts/table.js';
 import type { Fleet } from './fleet.js';
 import type { ServerState } from './front.controller.js';
 import { linesOf } from './report.controller.js';

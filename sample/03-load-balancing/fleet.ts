@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { generate } from 'selfsigned';
 import { Balancer } from './balancer.js';
-import { freePort } from '../common/free-port.js';
+import { freePort } from '../parts/free-port.js';
 import { startFront } from './front.js';
 import { type ServerName, ServerProcess } from './server-process.js';
 

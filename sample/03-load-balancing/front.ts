@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { type ClientPoolOptions, NpwsModule } from 'nestjs-npws';
 import { Balancer } from './balancer.js';
 import { FrontController } from './front.controller.js';
-import { QuietLogger } from '../common/quiet-logger.js';
+import { QuietLogger } from '../parts/quiet-logger.js';
 import type { ServerName } from './server-process.js';
 
 /** Where the servers listen, as 'host:port', and who vouches for them (PEM). */

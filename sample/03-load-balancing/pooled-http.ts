@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ServerPoolService } from 'nestjs-npws';
-import { answerCalls } from '../common/control-line.js';
+import { answerCalls } from '../parts/control-line.js';
 
 /** Gives the application's HTTP server the connections that the front names over the control connection. */
 @Injectable()

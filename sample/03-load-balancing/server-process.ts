@@ -1,4 +1,4 @@
-import { Child } from '../common/child.js';
+import { Child } from '../parts/child.js';
 
 /** The servers of this sample. */
 export type ServerName = 'a' | 'b' | 'c';

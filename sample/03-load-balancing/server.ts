@@ -2,9 +2,9 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { NpwsModule } from 'nestjs-npws';
-import { announce } from '../common/child.js';
+import { announce } from '../parts/child.js';
 import { PooledHttp } from './pooled-http.js';
-import { QuietLogger } from '../common/quiet-logger.js';
+import { QuietLogger } from '../parts/quiet-logger.js';
 import { ReportController } from './report.controller.js';
 
 // One of the servers: HTTP reaches it through pooled connections only.

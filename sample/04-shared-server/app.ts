@@ -20,15 +20,14 @@ import { PageController } from './page.controller.js';
 class AppModule {}
 
 /** Starts the chat, its page and the server pool, all on one port; 0 takes a free one. */
-export async function startApp(port: number, logger?: LoggerService): Promise<INestApplication> {
+export async function startApp(port: number, logger: LoggerService): Promise<INestApplication> {
   const app = await NestFactory.create(AppModule, {
     // Browsers keep connections that nothing was asked over: Node would wait for them at its end.
     forceCloseConnections: true,
-    ...(logger ? { logger } : {}),
+    logger,
   });
   // For the chat; the pool needs no adapter.
   app.useWebSocketAdapter(new WsAdapter(app));
-  app.enableShutdownHooks();
   await app.listen(port, '127.0.0.1');
   return app;
 }

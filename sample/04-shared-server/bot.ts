@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { ServerPoolService } from 'nestjs-npws';
-import { Caller } from '../common/control-line.js';
+import { Caller } from '../parts/control-line.js';
 
 /** How long the bot may take to answer, in milliseconds. */
 const PATIENCE = 5_000;

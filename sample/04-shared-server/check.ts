@@ -1,20 +1,14 @@
 import { once } from 'node:events';
-import { ConsoleLogger } from '@nestjs/common';
 import { ServerPoolService } from 'nestjs-npws';
 import { WebSocket } from 'ws';
-import { conclude } from '../common/table.js';
-import { startApp } from './app.js';
+import type { Row } from '../parts/table.js';
 import type { Said } from './chat.gateway.js';
-import { startHome } from './home.js';
+import type { Site } from './site.js';
 
 const QUESTIONS = 100;
 
-/** Chats and asks on a free port, and tells how it went. */
-export async function check(): Promise<void> {
-  const logger = new ConsoleLogger({ logLevels: ['warn', 'error'] });
-  const app = await startApp(0, logger);
-  const url = await app.getUrl();
-  const home = await startHome(new URL(url).host, logger);
+/** Chats and asks, and tells how it went. */
+export async function check({ app, url }: Site): Promise<Row[]> {
   const [one, other] = [await visit(url), await visit(url)];
   const page = await (await fetch(url, { headers: { Connection: 'close' } })).text();
 
@@ -30,9 +24,7 @@ export async function check(): Promise<void> {
   const reused = app.get(ServerPoolService).stats()?.reused ?? 0;
 
   for (const socket of [one, other]) socket.close();
-  await home.close();
-  await app.close();
-  conclude([
+  return [
     {
       what: 'the page',
       result: page.includes('<h1>Chat</h1>') ? 'ok' : page,
@@ -49,7 +41,7 @@ export async function check(): Promise<void> {
       ok: answers.length === QUESTIONS,
     },
     { what: 'connections served again', result: `${reused} times`, ok: reused > 0 },
-  ]);
+  ];
 }
 
 async function visit(url: string): Promise<WebSocket> {

@@ -11,7 +11,7 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientPoolService, NpwsModule, type PoolConnection } from 'nestjs-npws';
-import { answerCalls } from '../common/control-line.js';
+import { answerCalls } from '../parts/control-line.js';
 
 // Where the bot lives: behind a NAT, so it dials out. No HTTP here.
 
@@ -45,7 +45,7 @@ function answer(connection: PoolConnection): void {
 }
 
 /** Starts the bot: it dials the chat's own port. */
-export async function startHome(address: string, logger?: LoggerService): Promise<INestApplicationContext> {
+export async function startHome(address: string, logger: LoggerService): Promise<INestApplicationContext> {
   @Module({
     imports: [
       NpwsModule.forRoot({
@@ -64,8 +64,7 @@ export async function startHome(address: string, logger?: LoggerService): Promis
     providers: [Answers],
   })
   class HomeModule {}
-  const home = await NestFactory.createApplicationContext(HomeModule, logger ? { logger } : {});
-  home.enableShutdownHooks();
+  const home = await NestFactory.createApplicationContext(HomeModule, { logger });
   await home.get(ClientPoolService).whenReady();
   return home;
 }

@@ -7,7 +7,7 @@ import { getServerPoolToken, NpwsModule, type ServerPoolService } from 'nestjs-n
 import { NpwsDashboardModule } from 'nestjs-npws/dashboard';
 import { NpwsHealthModule } from 'nestjs-npws/health';
 import { NpwsPrometheusModule } from 'nestjs-npws/prometheus';
-import { QuietLogger } from '../common/quiet-logger.js';
+import { QuietLogger } from '../parts/quiet-logger.js';
 import { EdgesController } from './edges.controller.js';
 import { Edges, EDGES } from './edges.js';
 import { OperationsController } from './operations.controller.js';

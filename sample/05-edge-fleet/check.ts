@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HealthCheckResult } from '@nestjs/terminus';
-import type { Row } from '../common/table.js';
+import type { Row } from '../parts/table.js';
 import type { Reading } from './edge.js';
 import { EDGES } from './edges.js';
 import type { Fleet } from './fleet.js';
@@ -8,76 +9,43 @@ const READINGS = 500;
 const AT_ONCE = 20;
 /** How many edges are killed while the others are asked. */
 const VICTIMS = 3;
+/** How long a page may take to tell what is so, in milliseconds. */
+const PATIENCE = 5_000;
 
 /** Asks all edges, kills some and brings them back, and tells how it went. */
 export async function check(fleet: Fleet): Promise<Row[]> {
-  const calm = await readMany(fleet.url, EDGES);
-  const before = await scrape(fleet.url);
-  const page = await get(fleet.url, '/npws-dashboard');
-
   const victims = fleet.edges.slice(0, VICTIMS);
   const names = victims.map(({ name }) => name);
   const others = EDGES.filter((name) => !names.includes(name));
-  const storm = readMany(fleet.url, others);
-  await Promise.all(victims.map((edge) => edge.kill()));
-  const [away, health, wholeFleet] = [
-    await Promise.all(names.map(async (name) => (await get(fleet.url, `/edges/${name}`)).status)),
-    await get(fleet.url, '/health'),
-    await get(fleet.url, '/health/fleet'),
+  const rows = [
+    await readingsOf(fleet.url, EDGES, `readings of ${EDGES.length} edges`),
+    await takesIn(fleet.url),
+    await statusOf(fleet.url, '/npws-dashboard', 200),
   ];
-  const during = await storm;
-  const idle = (await scrape(fleet.url)).filter(({ name }) => name === 'npws_connections');
-  const gone = idle.filter(({ labels, value }) => labels.includes('state="idle"') && value === 0);
+
+  const [during] = await Promise.all([
+    readingsOf(fleet.url, others, `of ${others.length}, as ${VICTIMS} are killed`),
+    ...victims.map((edge) => edge.kill()),
+  ]);
+  rows.push(
+    during,
+    ...(await Promise.all(names.map((name) => statusOf(fleet.url, `/edges/${name}`, 503)))),
+    await degradedIn(fleet.url, names),
+    await statusOf(fleet.url, '/health/fleet', 503),
+    await goneIn(fleet.url, names),
+  );
 
   await Promise.all(victims.map((edge) => edge.start()));
   await fleet.whenPresent();
-  const after = await readMany(fleet.url, EDGES);
-  const whole = await get(fleet.url, '/health/fleet');
-
-  return [
-    {
-      what: `readings of ${EDGES.length} edges`,
-      result: `${calm.right} of ${READINGS}`,
-      ok: calm.right === READINGS && calm.edges === EDGES.length,
-    },
-    {
-      what: `of ${others.length}, as ${VICTIMS} are killed`,
-      result: `${during.right} of ${READINGS}`,
-      ok: during.right === READINGS,
-    },
-    {
-      what: 'asking one that is away',
-      result: away.join(', '),
-      ok: away.every((status) => status === 503),
-    },
-    {
-      what: '/health meanwhile',
-      result: `${health.status}, ${degradedIn(health.body)} degraded`,
-      ok: health.status === 200 && degradedIn(health.body) === VICTIMS,
-    },
-    { what: '/health/fleet meanwhile', result: String(wholeFleet.status), ok: wholeFleet.status === 503 },
-    {
-      what: 'metrics meanwhile',
-      result: `${gone.length} pools have no idle connection`,
-      ok: gone.length === VICTIMS,
-    },
-    {
-      what: 'readings after their return',
-      result: `${after.right} of ${READINGS}`,
-      ok: after.right === READINGS && after.edges === EDGES.length,
-    },
-    { what: '/health/fleet after it', result: String(whole.status), ok: whole.status === 200 },
-    {
-      what: 'takes on the scrape before it',
-      result: String(takesIn(before)),
-      ok: takesIn(before) >= READINGS,
-    },
-    { what: 'dashboard', result: String(page.status), ok: page.status === 200 },
-  ];
+  rows.push(
+    await readingsOf(fleet.url, EDGES, 'readings after their return'),
+    await statusOf(fleet.url, '/health/fleet', 200),
+  );
+  return rows;
 }
 
-/** Asks the edges in turn, many at once; counts who answered as itself. */
-async function readMany(url: string, names: readonly string[]): Promise<{ right: number; edges: number }> {
+/** Asks the edges in turn, many at once; each has to answer as itself. */
+async function readingsOf(url: string, names: readonly string[], what: string): Promise<Row> {
   const answered: string[] = [];
   let asked = 0;
   const worker = async (): Promise<void> => {
@@ -88,7 +56,11 @@ async function readMany(url: string, names: readonly string[]): Promise<{ right:
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return { right: answered.length, edges: new Set(answered).size };
+  return {
+    what,
+    result: `${answered.length} of ${READINGS}`,
+    ok: answered.length === READINGS && new Set(answered).size === names.length,
+  };
 }
 
 async function get(url: string, path: string): Promise<{ status: number; body: string }> {
@@ -96,9 +68,51 @@ async function get(url: string, path: string): Promise<{ status: number; body: s
   return { status: answer.status, body: await answer.text() };
 }
 
-function degradedIn(body: string): number {
+/** Whether a page answers so, soon: connections that have just been used are not idle yet. */
+async function statusOf(url: string, path: string, wanted: number): Promise<Row> {
+  const deadline = performance.now() + PATIENCE;
+  for (;;) {
+    const { status } = await get(url, path);
+    if (status === wanted || performance.now() > deadline) {
+      return { what: `GET ${path}`, result: String(status), ok: status === wanted };
+    }
+    await sleep(50);
+  }
+}
+
+/** Who is `degraded` on `/health`, which stays 200. */
+async function degradedIn(url: string, expected: readonly string[]): Promise<Row> {
+  const { status, body } = await get(url, '/health');
   const { details } = JSON.parse(body) as HealthCheckResult;
-  return Object.values(details).filter(({ status }) => (status as string) === 'degraded').length;
+  const degraded = Object.keys(details).filter((name) => (details[name]?.status as string) === 'degraded');
+  return {
+    what: 'GET /health',
+    result: `${status}, degraded: ${degraded.join(' ')}`,
+    ok: status === 200 && degraded.join() === expected.join(),
+  };
+}
+
+/** Whose pools have lost all their connections, as Prometheus reads it. */
+async function goneIn(url: string, names: readonly string[]): Promise<Row> {
+  const samples = await scrape(url);
+  const left = names.map((name) =>
+    samples
+      .filter((sample) => sample.name === 'npws_connections' && sample.labels.includes(`pool="${name}"`))
+      .reduce((sum, { value }) => sum + value, 0),
+  );
+  return {
+    what: 'their connections in /metrics',
+    result: left.join(' '),
+    ok: left.length === names.length && left.every((count) => count === 0),
+  };
+}
+
+/** How many connections were taken, as Prometheus reads it. */
+async function takesIn(url: string): Promise<Row> {
+  const takes = (await scrape(url))
+    .filter(({ name, labels }) => name === 'npws_takes_total' && /outcome="(immediate|waited)"/.test(labels))
+    .reduce((sum, { value }) => sum + value, 0);
+  return { what: 'takes in /metrics', result: String(takes), ok: takes >= READINGS };
 }
 
 interface Sample {
@@ -107,7 +121,6 @@ interface Sample {
   readonly value: number;
 }
 
-/** What Prometheus gets to read. */
 async function scrape(url: string): Promise<Sample[]> {
   const { body } = await get(url, '/metrics');
   return [...body.matchAll(/^(npws_\w+)\{(.*)\} (\S+)$/gm)].map(([, name = '', labels = '', value]) => ({
@@ -115,10 +128,4 @@ async function scrape(url: string): Promise<Sample[]> {
     labels,
     value: Number(value),
   }));
-}
-
-function takesIn(samples: readonly Sample[]): number {
-  return samples
-    .filter(({ name, labels }) => name === 'npws_takes_total' && /outcome="(immediate|waited)"/.test(labels))
-    .reduce((sum, { value }) => sum + value, 0);
 }

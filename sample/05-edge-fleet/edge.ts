@@ -9,9 +9,9 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientPoolService, NpwsModule } from 'nestjs-npws';
-import { announce } from '../common/child.js';
-import { answerCalls } from '../common/control-line.js';
-import { QuietLogger } from '../common/quiet-logger.js';
+import { announce } from '../parts/child.js';
+import { answerCalls } from '../parts/control-line.js';
+import { QuietLogger } from '../parts/quiet-logger.js';
 
 // An edge: it stands somewhere behind a NAT, dials out, and tells what it measures. No HTTP here.
 

@@ -6,7 +6,7 @@ import {
   ServiceUnavailableException,
 } from '@nestjs/common';
 import type { ServerPoolService } from 'nestjs-npws';
-import { Caller } from '../common/control-line.js';
+import { Caller } from '../parts/control-line.js';
 import type { Reading } from './edge.js';
 
 /** The edges that there may be. Each has a server pool of its own, so that no two can be taken for one another. */

@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
-import { Child } from '../common/child.js';
-import { freePort } from '../common/free-port.js';
+import { Child } from '../parts/child.js';
+import { freePort } from '../parts/free-port.js';
 import { startApp } from './app.js';
 import { Edges, EDGES } from './edges.js';
 

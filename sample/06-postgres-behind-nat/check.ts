@@ -1,13 +1,13 @@
-import type { Row } from '../common/table.js';
-import type { Service } from './service.js';
-import type { Way } from './way.js';
+import type { Row } from '../parts/table.js';
+import type { Tunnel } from '../01-reverse-tunnel/tunnel.js';
+import type { Open, Session } from './session.js';
 
 const SESSIONS = 20;
 const QUESTIONS = 50;
 
 /** Uses the service by its ordinary client through the tunnel, cuts the way meanwhile, and tells how it went. */
-export async function check(way: Way, service: Service): Promise<Row[]> {
-  const open = (): ReturnType<Service['open']> => service.open(way.port);
+export async function check(tunnel: Tunnel, openAt: Open): Promise<Row[]> {
+  const open = (): Promise<Session> => openAt(tunnel.visitorPort);
   const rows: Row[] = [];
 
   const sessions = await Promise.all(Array.from({ length: SESSIONS }, open));
@@ -36,7 +36,7 @@ export async function check(way: Way, service: Service): Promise<Row[]> {
 
   // In the middle of an answer. Whoever is asked then must not take half of it for the whole.
   const cut = Promise.allSettled(others.map((session) => session.readMuch()));
-  await way.edge.kill();
+  await tunnel.edge.kill();
   const outcomes = await cut;
   const failed = outcomes.filter(({ status }) => status === 'rejected').length;
   const wrong = outcomes.filter((outcome) => outcome.status === 'fulfilled' && !outcome.value).length;
@@ -46,7 +46,7 @@ export async function check(way: Way, service: Service): Promise<Row[]> {
     ok: failed > 0 && wrong === 0,
   });
 
-  await way.edge.start();
+  await tunnel.edge.start();
   const again = await open();
   const isBack = await again.ask(21);
   rows.push({ what: 'a session after its return', result: isBack ? 'ok' : 'failed', ok: isBack });

@@ -1,40 +1,30 @@
-import { freePort } from '../common/free-port.js';
-import { conclude } from '../common/table.js';
+import { Tunnel } from '../01-reverse-tunnel/tunnel.js';
+import { live } from '../parts/lifetime.js';
 import { check } from './check.js';
-import { findPostgres, startPostgres } from './postgres.js';
-import { startStandIn } from './stand-in.js';
-import { Way } from './way.js';
+import { findPostgres, openPostgres, USER } from './postgres.js';
+import { openStandIn } from './stand-in.js';
 
-const isCheck = process.argv.includes('--check');
-const programs = findPostgres();
-const service = await (programs ? startPostgres(programs) : startStandIn());
-const way = await Way.start(service.port, await freePort(isCheck ? undefined : 5433));
+const hasPostgres = findPostgres() !== undefined;
+const service = new URL('database.ts', import.meta.url);
 
-let stopping: Promise<void> | undefined;
-const stop = (): Promise<void> => (stopping ??= way.stop().then(() => service[Symbol.asyncDispose]()));
+await live((isCheck) => Tunnel.start({ anyPorts: isCheck, service, visitorPort: 5433 }), {
+  show,
+  check: (tunnel) => check(tunnel, hasPostgres ? openPostgres : openStandIn),
+});
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (stopping) return;
-    void stop().then(() => process.exit(isCheck ? 1 : 0));
-  });
-}
+function show(tunnel: Tunnel): void {
+  const { visitorPort, dashboardUrl } = tunnel;
+  const { user, password, database } = USER;
+  console.log(`
+  behind the NAT  ${tunnel.private.told('what')}, on loopback only${hasPostgres ? '' : ': PostgreSQL is not installed'}
+  in front of it  port ${visitorPort}
 
-console.log(`
-  behind the NAT  ${service.what}, loopback only, port ${service.port}
-  in front of it  port ${way.port}
-
-  open       ${service.commandFor(way.port)}
-  dashboard  ${way.entrance.told('dashboard')}
+  open       ${
+    hasPostgres
+      ? `psql postgresql://${user}:${password}@127.0.0.1:${visitorPort}/${database}`
+      : `nc 127.0.0.1 ${visitorPort}   and say: double 21`
+  }
+  dashboard  ${dashboardUrl}
   stop       Ctrl-C
 `);
-
-if (isCheck) {
-  try {
-    conclude(await check(way, service));
-  } finally {
-    await stop();
-  }
-} else {
-  way.supervise();
 }

@@ -1,14 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { freePort } from '../common/free-port.js';
-import type { Service, Session } from './service.js';
+import type { Session } from './session.js';
 
 /** Where Debian puts the programs of each version: they are not on the path. */
 const DEBIAN = '/usr/lib/postgresql';
@@ -23,8 +22,9 @@ const OWNER = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 /** The rows of a long answer. */
 const MANY = 200_000;
 
-/** The folder of PostgreSQL's programs, or undefined where it is not installed. */
+/** The folder of PostgreSQL's programs; undefined where it is not installed, or STAND_IN asks to do without. */
 export function findPostgres(): string | undefined {
+  if (process.env['STAND_IN']) return undefined;
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [
     ...versions.map((version) => join(DEBIAN, version, 'bin')),
@@ -33,11 +33,21 @@ export function findPostgres(): string | undefined {
   return folders.find((folder) => ['initdb', 'postgres'].every((name) => existsSync(join(folder, name))));
 }
 
-/** Starts an empty database in a temporary folder, on a free port of this machine; with a certificate it offers TLS. */
+/** A database that runs. */
+export interface Database extends AsyncDisposable {
+  /** Its name and version. */
+  readonly what: string;
+  /** Where it listens on loopback. */
+  readonly port: number;
+}
+
+/** Starts an empty database in a temporary folder, which goes with it; with a certificate it offers TLS. */
 export async function startPostgres(
   programs: string,
+  port: number,
   certificate?: { readonly key: string; readonly cert: string },
-): Promise<Service> {
+): Promise<Database> {
+  const version = await promisify(execFile)(join(programs, 'postgres'), ['--version']);
   const folder = await mkdtemp(join(tmpdir(), 'npws-postgres-'));
   const give = (path: string): Promise<void> => chown(path, OWNER.uid ?? -1, OWNER.gid ?? -1);
   const put = async (name: string, text: string): Promise<string> => {
@@ -57,7 +67,6 @@ export async function startPostgres(
       ],
       { cwd: folder, ...OWNER },
     );
-    const port = await freePort();
     const settings: Record<string, string | number> = {
       listen_addresses: '127.0.0.1',
       port,
@@ -70,33 +79,20 @@ export async function startPostgres(
       }),
     };
     const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    // Detached: a Ctrl-C is not for the database, which is stopped last.
-    const database = spawn(join(programs, 'postgres'), ['-D', data, ...options], {
+    const server = spawn(join(programs, 'postgres'), ['-D', data, ...options], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
-      detached: true,
       ...OWNER,
     });
-    const exited = once(database, 'exit');
-    let told = '';
-    await new Promise<void>((resolve, reject) => {
-      database.stderr.on('data', (text: Buffer) => {
-        told += text.toString();
-        if (told.includes('ready to accept connections')) resolve();
-      });
-      database.once('error', reject);
-      void exited.then(() => {
-        reject(new Error(`PostgreSQL does not start:\n${told}`));
-      });
+    const exited = new Promise<void>((resolve) => {
+      server.once('exit', resolve).once('error', resolve);
     });
-    const { stdout } = await promisify(execFile)(join(programs, 'postgres'), ['--version']);
+    await untilReady(server.stderr, exited);
     return {
-      what: stdout.replace('postgres (PostgreSQL)', 'PostgreSQL').trim(),
+      what: version.stdout.replace('postgres (PostgreSQL)', 'PostgreSQL').trim(),
       port,
-      commandFor: (at) => `psql postgresql://${USER.user}:${USER.password}@127.0.0.1:${at}/${USER.database}`,
-      open,
       async [Symbol.asyncDispose]() {
-        database.kill('SIGINT'); // not SIGTERM: that waits for whoever is logged in
+        server.kill('SIGINT'); // not SIGTERM: that waits for whoever is logged in
         await exited;
         await rm(folder, { recursive: true });
       },
@@ -107,7 +103,24 @@ export async function startPostgres(
   }
 }
 
-async function open(port: number): Promise<Session> {
+/** Resolves when the database tells that it is ready; rejects with what it told when it is not. */
+function untilReady(told: Readable, exited: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    told.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (!text.includes('ready to accept connections')) return;
+      told.removeAllListeners('data').resume(); // what else it tells is not kept
+      resolve();
+    });
+    void exited.then(() => {
+      reject(new Error(`PostgreSQL does not start:\n${text}`));
+    });
+  });
+}
+
+/** Logs in, as any program does that knows nothing of tunnels. */
+export async function openPostgres(port: number): Promise<Session> {
   const client = new pg.Client({ ...USER, host: '127.0.0.1', port });
   client.on('error', () => undefined); // the query that is under way rejects as well
   await client.connect();

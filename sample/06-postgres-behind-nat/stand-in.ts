@@ -1,45 +1,50 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Service, Session } from './service.js';
+import type { Database } from './postgres.js';
+import type { Session } from './session.js';
 
-// Where PostgreSQL is not installed: a TCP service that knows one command. It doubles numbers, and counts.
+// Where PostgreSQL is not installed: a TCP service that knows two commands. It doubles numbers, and counts.
 
+/** The lines of a long answer. */
 const MANY = 1_000_000;
 
-/** Starts the service on a free port of this machine. */
-export async function startStandIn(): Promise<Service> {
+/** Starts the service. */
+export async function startStandIn(port: number): Promise<Database> {
   const clients = new Set<Socket>();
   const server = createServer((client) => {
     clients.add(client);
     client.once('close', () => clients.delete(client));
-    client.once('error', () => client.destroy());
-    createInterface(client).on('line', (line) => {
+    const lines = createInterface(client);
+    // The socket's errors come here.
+    lines.on('error', () => client.destroy());
+    lines.on('line', (line) => {
       const [command, argument] = line.split(' ');
       if (command === 'double') client.write(`${Number(argument) * 2}\n`);
       else if (command === 'count') client.write(countTo(Number(argument)));
       else client.write('double <number>, or count <number>\n');
     });
-  }).listen(0, '127.0.0.1');
+  }).listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   return {
-    what: 'a TCP service of this sample, as PostgreSQL is not installed',
+    what: 'a TCP service of this sample',
     port,
-    commandFor: (at) => `nc 127.0.0.1 ${at}   and say: double 21`,
-    open,
     async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
       server.close();
       for (const client of clients) client.destroy();
-      await once(server, 'close');
+      await closed;
     },
   };
 }
 
-async function open(port: number): Promise<Session> {
+/** Connects to it. */
+export async function openStandIn(port: number): Promise<Session> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
-  const lines = createInterface(socket)[Symbol.asyncIterator]();
+  const reader = createInterface(socket);
+  reader.on('error', () => socket.destroy());
+  const lines = reader[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
     const line = await lines.next();
     if (line.done) throw new Error('the service is gone');
@@ -55,9 +60,11 @@ async function open(port: number): Promise<Session> {
       for (let n = 1; n <= MANY; n++) if ((await next()) !== String(n)) return false;
       return true;
     },
-    close: async () => {
+    async close() {
+      const closed = once(socket, 'close');
       socket.end();
-      await once(socket.resume(), 'close');
+      socket.resume();
+      await closed;
     },
   };
 }

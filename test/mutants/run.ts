@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -116,15 +115,15 @@ async function runTests(
   const jest = spawn(
     process.execPath,
     ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', ...settings, '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
-    { cwd: copy, stdio: 'ignore', detached: true },
+    { cwd: copy, stdio: 'ignore' },
   ); // prettier-ignore
   const impatience = setTimeout(() => jest.kill('SIGKILL'), patience);
   const [code] = (await once(jest, 'exit')) as [number | null];
   clearTimeout(impatience);
-  endGroup(jest.pid ?? 0);
-  // A bug may be bad enough to take the whole run down before it can report.
-  if (code !== 0 && !existsSync(report)) return { success: false, failed: 1, failures: ['no report'] };
-  const { success, numFailedTests, testResults } = JSON.parse(await readFile(report, 'utf8')) as Report;
+  const text = await readFile(report, 'utf8').catch(() => '');
+  // A bug may be bad enough to take the whole run down, or to keep it busy for ever, before it can report.
+  if (code !== 0 && !text.endsWith('}')) return { success: false, failed: 1, failures: ['no report'] };
+  const { success, numFailedTests, testResults } = JSON.parse(text) as Report;
   const failures = testResults.flatMap(({ name, status, assertionResults }) => {
     const failed = assertionResults.filter((test) => test.status === 'failed');
     const file = relative(copy, name);
@@ -132,13 +131,4 @@ async function runTests(
     return failed.map(({ fullName }) => `${file}: ${fullName}`);
   });
   return { success, failed: numFailedTests, failures };
-}
-
-/** Ends what a detached process has left behind: a bug may keep jest's workers busy for ever. */
-function endGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Nothing is left.
-  }
 }

@@ -22,7 +22,7 @@ const APPLICATIONS = {
 const steps = new Steps();
 const folder = await mkdtemp(join(tmpdir(), 'npws-packed-'));
 /** Those that got to their end, and what they had installed before. */
-const adopted: { adoption: Adoption; before: Awaited<ReturnType<typeof packagesOf>> }[] = [];
+const adopted = new Map<string, { adoption: Adoption; before: readonly string[] }>();
 const costs = new Map<string, Figures>();
 let tarball: Tarball | undefined;
 try {
@@ -41,10 +41,13 @@ try {
         steps.chapter(name, (step) => adopt(step, name, scripts, path)),
       ),
     );
-    // What is timed has the machine to itself.
-    for (const { adoption, before } of adopted) {
-      await steps.chapter(adoption.name, async (step) => {
-        costs.set(adoption.name, await step('figures', () => costOf(adoption.folder, before)));
+    // What takes ports, or is timed, has the machine to itself.
+    for (const name of Object.keys(APPLICATIONS)) {
+      const { adoption, before } = adopted.get(name) ?? {};
+      if (!adoption || !before) continue;
+      await steps.chapter(name, async (step) => {
+        await step('boots, moves bytes both ways, is healthy, closes and exits', () => adoption.boot());
+        costs.set(name, await step('figures', () => costOf(adoption.folder, before)));
       });
     }
   }
@@ -62,8 +65,7 @@ async function adopt(step: Step, name: string, scripts: readonly string[], packe
   const before = await packagesOf(adoption.folder);
   await step('npm install nestjs-npws', () => adoption.install(packed));
   for (const script of scripts) await step(`npm run ${script}`, () => adoption.script(script));
-  await step('boots, moves bytes both ways, is healthy, closes and exits', () => adoption.boot());
-  adopted.push({ adoption, before });
+  adopted.set(name, { adoption, before });
 }
 
 function printCosts(): void {

@@ -5,10 +5,15 @@ import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { PoolConnection } from 'nestjs-npws';
 import pg from 'pg';
-import { findPostgres, startPostgres, USER } from '../../sample/06-postgres-behind-nat/postgres.js';
-import type { Service } from '../../sample/06-postgres-behind-nat/service.js';
+import {
+  type Database,
+  findPostgres,
+  startPostgres,
+  USER,
+} from '../../sample/06-postgres-behind-nat/postgres.js';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { describeUnless } from '../support/describe-unless.js';
+import { freePort } from './daemon.js';
 import { createPair, type Pair, takeBoth, until } from '../support/pair.js';
 
 // #region pg
@@ -28,12 +33,12 @@ const programs = findPostgres();
 
 describeUnless(programs ? null : 'not installed: PostgreSQL')("PostgreSQL's pg over a connection", () => {
   let certificate: KeyPair;
-  let database: Service;
+  let database: Database;
   let pair: Pair;
 
   beforeAll(async () => {
     certificate = await createCertificate();
-    database = await startPostgres(programs ?? '', certificate);
+    database = await startPostgres(programs ?? '', await freePort(), certificate);
     pair = await createPair({ tls: true, server: { drainTimeout: 0 }, client: { drainTimeout: 0 } });
   }, 60_000);
 

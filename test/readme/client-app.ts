@@ -33,8 +33,10 @@ export class AnswerService implements OnApplicationBootstrap, OnModuleDestroy {
       control.allowHalfOpen = false; // when the server ends it, it is over
       this.#control = control;
       try {
+        let ids = Buffer.alloc(0);
         for await (const bytes of control) {
-          for (let at = 0; at < bytes.length; at += 4) void this.answer(bytes.toString('hex', at, at + 4));
+          ids = Buffer.concat([ids, bytes]);
+          for (; ids.length >= 4; ids = ids.subarray(4)) void this.answer(ids.toString('hex', 0, 4));
         }
       } catch (error) {
         this.#logger.warn((error as Error).message); // cut

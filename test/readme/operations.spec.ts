@@ -30,7 +30,8 @@ describe('the guide to operations', () => {
   });
 
   it('has an application with all of it', async () => {
-    const app = await bootstrap(0, '127.0.0.1');
+    Object.assign(process.env, { PORT: '0', HOST: '127.0.0.1' });
+    const app = await bootstrap();
     const { port } = new URL(await app.getUrl());
     const get = async (path: string): Promise<{ status: number; body: string }> => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
@@ -71,6 +72,23 @@ describe('the guide to operations', () => {
     expect(rows).toEqual(
       [...INSTRUMENTS, ...times].map(({ inPrometheus, name, label = '' }) => [inPrometheus, name, label]),
     );
+  });
+
+  it('lists every value of every label', async () => {
+    const page = await read('docs/operations.md');
+    await using client = createClientPool({ address: '127.0.0.1:1', tlsMode: 'none' });
+    const labelled = INSTRUMENTS.filter(({ label }) => label !== undefined).map((instrument) => [
+      instrument.inPrometheus,
+      instrument
+        .read(client.stats())
+        .map(([, value = '']) => value)
+        .sort(),
+    ]);
+    const listed = [...page.matchAll(/^- `(npws_\w+)`: (.*(?:\n {2}.*)*)/gm)].map(([, name, text = '']) => [
+      name,
+      [...text.matchAll(/`(\w+)`(?![^(]*\))/g)].map(([, value = '']) => value).sort(),
+    ]);
+    expect(listed).toEqual(labelled);
   });
 
   it('lists every kind of log line with its level', async () => {

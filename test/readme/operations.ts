@@ -1,5 +1,7 @@
 import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { WsAdapter } from '@nestjs/platform-ws';
 import type { NpwsOptions } from 'nestjs-npws';
 // #region operated
 // src/operations.module.ts
@@ -55,21 +57,18 @@ export class OperationsModule {}
 @Module({ imports: [OperationsModule] })
 class AppModule {}
 
-// #region operated-main
-// src/main.ts
-import { NestFactory } from '@nestjs/core';
-import { WsAdapter } from '@nestjs/platform-ws';
-
-export async function bootstrap(port: number, host?: string): Promise<INestApplication> {
+export async function bootstrap(): Promise<INestApplication> {
+  // #region operated-main
+  // import { WsAdapter } from '@nestjs/platform-ws';
   const app = await NestFactory.create(AppModule, {
     forceCloseConnections: true, // browsers keep connections that nothing was asked over
   });
   app.useWebSocketAdapter(new WsAdapter(app)); // for the dashboard; the pool needs none
   app.enableShutdownHooks(); // or a SIGTERM kills streams in use instead of draining the pools
-  await (host ? app.listen(port, host) : app.listen(port)); // no host: every address of this machine
+  await app.listen(process.env['PORT'] ?? 3000, process.env['HOST'] ?? '0.0.0.0');
+  // #endregion
   return app;
 }
-// #endregion
 
 export const mountedClient = (address: string): NpwsOptions => ({
   // #region mounted-client

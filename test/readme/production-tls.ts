@@ -21,7 +21,7 @@ export function pinnedClient(address: string, pem: string): ClientPoolOptions {
     address,
     // #region pin
     tlsMode: 'self-signed',
-    pin: pinOf(pem), // or the string that the command below prints, or a list of them
+    pin: pinOf(pem), // of 'nestjs-npws'; or the string that the command below prints, or a list of them
     // #endregion
   };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Told } from '../../../sample/common/child.js';
+import type { Told } from '../../../sample/parts/child.js';
 import type { KeyPair } from '../../support/certificates.js';
 import { fileOf } from '../build.js';
 import { Child, cpuDuring, type Measured, type Usage, usageOf } from '../child.js';

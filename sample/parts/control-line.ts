@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTROL_ID, type PoolConnection, type PoolService } from 'nestjs-npws';
 
 /** How long to look for a connection that the other end has named, in milliseconds. */
@@ -31,10 +32,18 @@ export class Caller {
     this.#coming.catch(() => undefined); // shutting down
   }
 
-  /** Resolves when calls are heard; rejects with what failed when that takes too long. */
-  async whenReady(): Promise<void> {
-    await this.pool.whenReady();
-    await this.#coming;
+  /** Resolves when calls are heard; rejects when nobody hears them within so many milliseconds. */
+  async whenReady(wait = 30_000): Promise<void> {
+    const deadline = new AbortController();
+    const late = sleep(wait, undefined, { signal: deadline.signal }).then(() => {
+      throw new Error(`nobody came to the other end of '${this.pool.name}' within ${wait} ms`);
+    });
+    try {
+      await Promise.race([this.pool.whenReady(wait).then(() => this.#coming), late]);
+    } finally {
+      deadline.abort();
+      late.catch(() => undefined);
+    }
   }
 
   /** Names nothing more. What is under way goes on. */
@@ -61,6 +70,21 @@ export async function answerCalls(
   signal: AbortSignal,
   serve: (connection: PoolConnection) => void,
 ): Promise<void> {
+  for await (const id of namedIds(pool, signal)) {
+    // What can't be taken has been given up by the caller.
+    pool.outgoingGet(id, PATIENCE).then(serve, () => undefined);
+  }
+}
+
+/**
+ * The IDs that the other end names, over one control connection after the other, until `signal` is aborted. `tell` hears
+ * whether there is one.
+ */
+export async function* namedIds(
+  pool: PoolService,
+  signal: AbortSignal,
+  tell: (isUp: boolean) => void = () => undefined,
+): AsyncGenerator<string> {
   for (;;) {
     let control: PoolConnection;
     try {
@@ -68,23 +92,22 @@ export async function answerCalls(
     } catch {
       return; // shutting down
     }
+    tell(true);
     control.allowHalfOpen = false; // when the caller ends it, it is over
     const hangUp = (): void => void control.end();
     signal.addEventListener('abort', hangUp);
     try {
-      for await (const id of controlIds(control)) {
-        // What can't be taken has been given up by the caller.
-        pool.outgoingGet(id, PATIENCE).then(serve, () => undefined);
-      }
+      yield* idsFrom(control);
     } catch {
       // Cut: the next one tells whether the caller is there.
     }
     signal.removeEventListener('abort', hangUp);
+    if (!signal.aborted) tell(false);
   }
 }
 
-/** The IDs that a control connection carries: 4 bytes each, one behind the other. */
-export async function* controlIds(control: PoolConnection): AsyncGenerator<string> {
+/** 4 bytes each, one behind the other, however they come. */
+async function* idsFrom(control: PoolConnection): AsyncGenerator<string> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of control) {
     bytes = Buffer.concat([bytes, chunk]);

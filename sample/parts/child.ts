@@ -1,9 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** How long a process may take to stop before it is killed, in milliseconds. */
 const PATIENCE = 30_000;
+
+/** The pause before a process that did not come up is tried again, in milliseconds. */
+const PAUSE = 1_000;
 
 /** Where a process can be reached, and the like; told to whoever started it. */
 export type Told = Readonly<Record<string, string | number>>;
@@ -12,7 +16,7 @@ export type Told = Readonly<Record<string, string | number>>;
 export class Child {
   #process: ChildProcess | undefined;
   #told: Told = {};
-  #onLost: (() => void) | undefined;
+  #isSupervised = false;
 
   constructor(
     readonly name: string,
@@ -39,26 +43,22 @@ export class Child {
       throw new Error(`${this.name} stopped before it was up (exit code ${child.exitCode})`);
     });
     const [told] = (await Promise.race([once(child, 'message'), failed])) as [Told];
-    failed.catch(() => undefined);
     this.#told = told;
     child.once('exit', () => {
-      if (this.#process === child) this.#onLost?.();
+      if (this.#isLost(child)) void this.#revive();
     });
   }
 
   /** Something that the process told when it was up. */
   told(name: string): string {
-    return String(this.#told[name]);
+    const value = this.#told[name];
+    if (value === undefined) throw new Error(`${this.name} has told no ${name}`);
+    return String(value);
   }
 
   /** Starts the process again whenever it ends although nobody here asked it to, as a service manager would. */
   supervise(): void {
-    this.#onLost = () => {
-      console.log(`${this.name} is gone: starting it again`);
-      this.start().catch((error: unknown) => {
-        console.error(error);
-      });
-    };
+    this.#isSupervised = true;
   }
 
   /** Asks the process to stop and waits until it has. */
@@ -71,10 +71,28 @@ export class Child {
     await this.#end('SIGKILL');
   }
 
+  #isLost(child: ChildProcess | undefined): boolean {
+    return this.#isSupervised && this.#process !== undefined && this.#process === child;
+  }
+
+  async #revive(): Promise<void> {
+    console.log(`${this.name} is gone: starting it again`);
+    while (this.#isLost(this.#process)) {
+      try {
+        await this.start();
+        return;
+      } catch (error) {
+        if (!this.#isLost(this.#process)) return;
+        console.error((error as Error).message);
+        await sleep(PAUSE);
+      }
+    }
+  }
+
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     this.#process = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
     child.kill(signal);
     const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
@@ -86,8 +104,11 @@ export class Child {
 /** In a child: tells whoever started this process that all is up, and stops when that one is gone. */
 export function announce(told: Told, stop: () => Promise<void>): void {
   if (!process.send) return;
+  const leave = (): void => void stop().finally(() => process.exit());
+  if (!process.connected) {
+    leave();
+    return;
+  }
+  process.once('disconnect', leave);
   process.send(told);
-  process.once('disconnect', () => {
-    void stop().finally(() => process.exit());
-  });
 }

@@ -29,6 +29,11 @@ interface State {
 
 const PARTS: readonly Part[] = [
   {
+    name: 'every planted bug',
+    script: 'test:mutants',
+    keep: /SURVIVED|planted bugs were found|its patch fits/,
+  },
+  {
     name: 'proxies held for 10 minutes',
     script: 'test:peers',
     args: ['proxy-hold'],

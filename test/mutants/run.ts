@@ -28,6 +28,8 @@ const COPIED = [
 /** How long the tests of one bug may take, and all of them without one, in milliseconds. */
 const PATIENCE = 60_000;
 const PATIENCE_FOR_ALL = 300_000;
+/** How much is kept of what jest tells, for when it ends without a report. */
+const TAIL = 5_000;
 
 interface Verdict {
   /** Whether every test file could be loaded and every test passed. */
@@ -124,14 +126,16 @@ async function runTests(
   const jest = spawn(
     process.execPath,
     ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--bail', ...settings, '--env=./test/mutants/first-failure.ts', '--json', `--outputFile=${report}`, ...patterns],
-    { cwd: copy, stdio: 'ignore' },
+    { cwd: copy, stdio: ['ignore', 'ignore', 'pipe'] },
   ); // prettier-ignore
+  let told = '';
+  jest.stderr.on('data', (chunk: Buffer) => (told = (told + chunk.toString()).slice(-TAIL)));
   const impatience = setTimeout(() => jest.kill('SIGKILL'), patience);
   const [code] = (await once(jest, 'exit')) as [number | null];
   clearTimeout(impatience);
   const text = await readFile(report, 'utf8').catch(() => '');
   // A bug may be bad enough to take the whole run down, or to keep it busy for ever, before it can report.
-  if (code !== 0 && !text.endsWith('}')) return { success: false, failed: 1, failures: ['no report'] };
+  if (code !== 0 && !text.endsWith('}')) return { success: false, failed: 1, failures: [`no report\n${told}`] };
   const { success, numFailedTests, testResults } = JSON.parse(text) as Report;
   const failures = testResults.flatMap(({ name, status, assertionResults }) => {
     const failed = assertionResults.filter((test) => test.status === 'failed');

@@ -135,7 +135,8 @@ async function runTests(
   clearTimeout(impatience);
   const text = await readFile(report, 'utf8').catch(() => '');
   // A bug may be bad enough to take the whole run down, or to keep it busy for ever, before it can report.
-  if (code !== 0 && !text.endsWith('}')) return { success: false, failed: 1, failures: [`no report\n${told}`] };
+  if (code !== 0 && !text.endsWith('}'))
+    return { success: false, failed: 1, failures: [`no report\n${told}`] };
   const { success, numFailedTests, testResults } = JSON.parse(text) as Report;
   const failures = testResults.flatMap(({ name, status, assertionResults }) => {
     const failed = assertionResults.filter((test) => test.status === 'failed');

@@ -42,5 +42,4 @@ const app = await NestFactory.create(EdgeModule, { logger: new QuietLogger({ pre
 // Without this a SIGTERM would cut visitors off instead of draining the pool.
 app.enableShutdownHooks();
 await app.listen(numberFrom('PORT', 8082), '127.0.0.1');
-const url = await app.getUrl();
-announce({ health: `${url}/health`, port: Number(new URL(url).port) }, () => app.close());
+announce({ health: `${await app.getUrl()}/health` }, () => app.close());

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -77,7 +76,7 @@ server.listen(numberFrom('PRIVATE_PORT', 3000), '127.0.0.1', () => {
       });
       server.closeAllConnections();
     });
-  announce({ port: (server.address() as AddressInfo).port }, stop);
+  announce({}, stop);
   process.once('SIGTERM', () => {
     void stop().then(() => process.exit(0));
   });

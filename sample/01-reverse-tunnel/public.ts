@@ -55,7 +55,6 @@ announce(
   {
     health: `${url}/health`,
     dashboard: `${url}/npws-dashboard`,
-    port: Number(new URL(url).port),
     visitorPort: app.get(TunnelEntrance).port,
     poolPort: app.get(ServerPoolService).address()?.port ?? 0,
   },

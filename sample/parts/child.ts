@@ -45,7 +45,7 @@ export class Child {
     const [told] = (await Promise.race([once(child, 'message'), failed])) as [Told];
     this.#told = told;
     child.once('exit', () => {
-      if (this.#isLost(child)) void this.#revive();
+      if (this.#isWanted() && this.#process === child) void this.#revive();
     });
   }
 
@@ -71,18 +71,19 @@ export class Child {
     await this.#end('SIGKILL');
   }
 
-  #isLost(child: ChildProcess | undefined): boolean {
-    return this.#isSupervised && this.#process !== undefined && this.#process === child;
+  /** Whether it is to run, and to be brought back: nobody has asked it to stop. */
+  #isWanted(): boolean {
+    return this.#isSupervised && this.#process !== undefined;
   }
 
   async #revive(): Promise<void> {
     console.log(`${this.name} is gone: starting it again`);
-    while (this.#isLost(this.#process)) {
+    while (this.#isWanted()) {
       try {
         await this.start();
         return;
       } catch (error) {
-        if (!this.#isLost(this.#process)) return;
+        if (!this.#isWanted()) return;
         console.error((error as Error).message);
         await sleep(PAUSE);
       }

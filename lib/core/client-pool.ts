@@ -53,6 +53,8 @@ export class ClientPool<C> extends Pool<C> {
   #lastRound: number | undefined;
   /** When links in use were last replaced by dials. */
   #lastReplaced = -Infinity;
+  /** When a link that took the last place was last given another name than the control ID. */
+  #controlMissed = -Infinity;
   #nextRound: { at: number; cancel: Cancel } | undefined;
 
   /** @internal */
@@ -223,11 +225,13 @@ export class ClientPool<C> extends Pool<C> {
     return this.#lacksControl() && this.waiters.isNamed(CONTROL_ID);
   }
 
-  /** How many dials are missing. A reserved control connection comes on top of the capacity. */
+  /** How many dials are missing. A reserved control connection comes on top of all, but not of one that has its place. */
   #need(): number {
-    const wanted = this.#capacity + (this.#lacksControl() ? 1 : 0);
-    const waiting = Math.min(this.waiters.inLine, this.options.maxCapacity);
-    return Math.max(wanted - this.store.idle, waiting) - this.connecting();
+    const { maxCapacity } = this.options;
+    const { idle } = this.store;
+    const waiting = Math.min(this.waiters.inLine, maxCapacity);
+    const control = this.#lacksControl() && idle <= maxCapacity ? 1 : 0;
+    return Math.max(this.#capacity - idle, waiting, 0) + control - this.connecting();
   }
 
   /** Whether those that are coming, the one just returned among them, fit beside the idle ones (I6). */
@@ -240,7 +244,19 @@ export class ClientPool<C> extends Pool<C> {
     return this.options.reserveControl && this.#control === undefined;
   }
 
+  /**
+   * Where a dial for a lost control connection was given another name, as the server did not know yet of the loss, that
+   * one has the place of the next. It goes, but seldom: the server may issue no other control connection ever.
+   */
+  #makeRoomForControl(): void {
+    const { maxCapacity, maxBackoff } = this.options;
+    if (!this.#lacksControl() || this.store.idle <= maxCapacity) return;
+    if (this.clock.now() - this.#controlMissed < maxBackoff) return;
+    this.custody.partStored(this.store.allForAnyone().slice(-1), 'surplus');
+  }
+
   #refill(): void {
+    if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
     this.#pump();
@@ -311,6 +327,7 @@ export class ClientPool<C> extends Pool<C> {
 
   #noteControl(link: Link<C>): void {
     if (link.id === CONTROL_ID) this.#control = link;
+    else if (this.store.idle >= this.options.maxCapacity) this.#controlMissed = this.clock.now();
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {

@@ -14,7 +14,7 @@ export type CloseReason =
   | 'flushed'
   /** Used or idle long enough: `maxUses`, `maxLifetime`, `maxIdle`. */
   | 'retired'
-  /** Given back, but there was no room for it. */
+  /** Given back, but there was no room for it; or it gave its place to a lost control connection. */
   | 'surplus'
   /** Given back, but the server did not name it in time. */
   | 'unnamed'

@@ -281,5 +281,60 @@ describe('a client pool', () => {
       }
       expect(rig.dials.length).toBe(3);
     });
+
+    it('tries again every maxBackoff when others have its place, and closes one of them for it', async () => {
+      const rig = await startedClient({
+        minCapacity: 2,
+        maxCapacity: 2,
+        minInterval: 100,
+        maxInterval: 100,
+        reserveControl: true,
+        maxBackoff: 2_000,
+      });
+      const freshId = idSource();
+      // The server does not know yet that the last control connection is dead.
+      for (let round = 0; round < 70; round++) {
+        rig.arriveAll(freshId, round < 30);
+        rig.clock.advance(100);
+      }
+      const closed = rig.links.filter((link) => link.closedWith !== null);
+      expect(rig.dials.slice(3)).toEqual([2_000, 4_000, 6_000]);
+      // One of protocol 1 may be in use already over there: it must not look like a clean end.
+      expect(closed.map((link) => [link.renewable, link.closedWith, link.closedFor])).toEqual([
+        [true, 1000, 'no room'],
+        [true, 1000, 'no room'],
+        [false, 1013, 'no room'],
+      ]);
+      rig.clock.advance(1_000);
+      [...rig.flights][0]?.arrive('00000000');
+      expect(rig.pool.stats()).toMatchObject({ active: 3, connecting: 0 });
+      rig.clock.advance(10_000);
+      expect(rig.dials.length).toBe(7);
+    });
+
+    it('dials for it although more are idle than its capacity', async () => {
+      const rig = await startedClient({
+        minCapacity: 1,
+        maxCapacity: 4,
+        minInterval: 100,
+        reserveControl: true,
+      });
+      const waiting = [1, 2, 3].map(() => rig.pool.incomingGet());
+      rig.clock.advance(100);
+      const control = [...rig.flights][0]?.arrive('00000000');
+      rig.arriveAll(idSource(), true);
+      const links = await Promise.all(waiting);
+      rig.clock.advance(2_000);
+      rig.arriveAll(idSource(), true);
+      for (const [index, link] of links.entries()) {
+        link.comeBack();
+        link.rename(`0000010${index}`);
+      }
+      rig.clock.advance(60_000);
+      expect(rig.pool.stats()).toMatchObject({ capacity: 1, active: 5, connecting: 0 });
+      control?.vanish();
+      rig.clock.advance(1_000);
+      expect(rig.flights.size).toBe(1);
+    });
   });
 });

@@ -1,5 +1,5 @@
 import { closePayload } from '../support/raw-frames.js';
-import type { Dice } from './dice.js';
+import type { Dice } from '../support/dice.js';
 import { Quill } from './quill.js';
 import { type Act, MAX_USES, type Role } from './script.js';
 

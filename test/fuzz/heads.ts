@@ -1,4 +1,4 @@
-import type { Dice } from './dice.js';
+import type { Dice } from '../support/dice.js';
 
 /** Stands in a 101 for the answer to the key, which is not known before. As long as one. */
 export const ACCEPT = 'ACCEPT-ACCEPT-ACCEPT-ACCEPT-';

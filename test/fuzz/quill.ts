@@ -1,5 +1,5 @@
 import { closePayload } from '../support/raw-frames.js';
-import type { Dice } from './dice.js';
+import type { Dice } from '../support/dice.js';
 import type { Role } from './script.js';
 
 /** Writes drawn frames of a peer, masked if it is a client. */

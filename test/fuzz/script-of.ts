@@ -1,6 +1,6 @@
 import { closePayload } from '../support/raw-frames.js';
 import { Conversation, type Item } from './conversation.js';
-import { Dice } from './dice.js';
+import { Dice } from '../support/dice.js';
 import { drawNoOffer, drawOffer, OFFER, requestOf, responseOf } from './heads.js';
 import { cutsOf, Quill, spoiled } from './quill.js';
 import { type Act, type Script, type Side, taking } from './script.js';

@@ -1,4 +1,4 @@
-import type { Dice } from './dice.js';
+import type { Dice } from '../support/dice.js';
 import { Quill } from './quill.js';
 import { MAX_PAYLOAD, type Role } from './script.js';
 

@@ -1,4 +1,4 @@
-import { bytesOf } from '../support/raw-bytes.js';
+import { bytesOf } from './raw-bytes.js';
 
 /** Random bytes are cut out of these: drawing each would take longer than using it. */
 const SUPPLY = bytesOf(1 << 20);

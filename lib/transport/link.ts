@@ -181,8 +181,8 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
 
   close(code: number, reason: string): void {
     // With this the peer's application knows that nothing of its use was seen here. A name may be on its way.
-    if (this.#protocol === 2 && (this.#use ?? this.#readNaming))
-      this.#close(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
+    const isUnseen = this.#protocol === 2 ? (this.#use ?? this.#readNaming) : !this.begun;
+    if (isUnseen) this.#close(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
     else this.#close(code, reason, UNUSED_GRACE);
   }
 
@@ -329,11 +329,12 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     else if (this.#protocol === 1) this.#use.receiveEnd(code);
   }
 
-  /** What a close in good order breaks, if anything: under protocol 2 it is the end of no stream. */
+  /** What a close in good order breaks, if anything: under protocol 2 it is the end of no stream. Go peers never say `UNUSED`. */
   #lossBy(code: number, reason: string): Error | null {
     const use = this.#use;
-    if (this.#protocol === 1 || !use || use.isComplete || !(use.isTaken || use.begun)) return null;
-    if (reason !== UNUSED || use.hasHeard) return this.#errorOf(code, reason, null);
+    if (!use || use.isComplete || !(use.isTaken || use.begun)) return null;
+    if (reason !== UNUSED || use.hasHeard)
+      return this.#protocol === 1 ? null : this.#errorOf(code, reason, null);
     const what = 'its peer closed it unused: nothing of what was sent reached anybody, so take another one';
     return new NpwsConnectionUnusedError(`connection ${this.#id} of ${this.pool}: ${what}`);
   }

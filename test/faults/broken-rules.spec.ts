@@ -22,7 +22,7 @@ import {
   PONG,
   TEXT,
 } from '../support/raw-frames.js';
-import { createRawServerPool, portOf, startServer } from '../support/raw-joined.js';
+import { createRawClient, createRawServerPool, portOf, startServer } from '../support/raw-joined.js';
 import { connectOffering, EMPTY, greetingOf, masked, nameOf, offerLines } from '../support/raw-offer.js';
 import { connectRaw, type RawPeer, upgradeRequest } from '../support/raw-peer.js';
 
@@ -425,6 +425,36 @@ describe.each(ROLES)('a link that nobody took, with a %s at its other end', (rol
     expect(taker.stats().closed).toMatchObject({ finished: 0, broken: 0, violation: 0 });
     expect(taker.stats().closed.dropped).toBeGreaterThan(0);
   }); // prettier-ignore
+});
+
+describe.each(['client', 'server'] as const)('a connection of protocol 1, taken at a %s', (role) => {
+  const closer = role === 'client' ? 'server' : 'client';
+
+  it.each<[string, string[], (pool: AnyPool) => unknown]>([
+    ['flush()', [], (pool) => pool.flush()],
+    ['drain()', [], (pool) => { pool.drain(); }],
+    ['flush() while data are on their way', ['data'], (pool) => pool.flush()],
+    ['drain() while data are on their way', ['data'], (pool) => { pool.drain(); }],
+  ])('comes to no clean end when the other closes it by %s before anybody has it there', async (_, messages, close) => {
+    await using pair = await createPair({ [closer]: { drainTimeout: 0, protocol: 1 } });
+    const taker = pair[role];
+    const connection = await taker.incomingGet();
+    const outcome = outcomeOf(connection);
+    for (const message of messages) connection.write(message);
+    close(pair[closer]);
+    const { bytes, ended, error } = await outcome;
+    expect([connection.protocol, bytes.length, ended, error?.code]).toEqual([1, 0, false, 'ERR_NPWS_UNUSED']);
+    expect(taker.stats().closed).toMatchObject({ finished: 0, broken: 0 });
+  }); // prettier-ignore
+});
+
+it('has come to its end under protocol 1 when its peer says unused behind what it has said', async () => {
+  await using joined = await createRawClient();
+  const outcome = outcomeOf(joined.connection);
+  joined.peer.send(Buffer.from('data'));
+  joined.peer.send(closePayload(1000, 'unused'), { opcode: CLOSE });
+  const { bytes, ended, error } = await outcome;
+  expect([bytes.toString(), ended, error]).toEqual(['data', true, null]);
 });
 
 /** As `outcomeOf`, but for a reader that does not end in its turn. */

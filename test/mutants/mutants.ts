@@ -153,9 +153,37 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'dials in flight do not count as supply',
     file: 'lib/core/client-pool.ts',
-    find: 'waiting) - this.connecting();',
-    replace: 'waiting);',
+    find: 'waiting, 0) + control - this.connecting();',
+    replace: 'waiting, 0) + control;',
     killedBy: [MODEL, 'test/core/client-pool'],
+  },
+  {
+    name: 'surplus idle connections stand for a control connection that is lost',
+    file: 'lib/core/client-pool.ts',
+    find: 'Math.max(this.#capacity - idle, waiting, 0) + control',
+    replace: 'Math.max(this.#capacity + control - idle, waiting)',
+    killedBy: ['test/core/client-pool'],
+  },
+  {
+    name: 'what has the place of a lost control connection keeps it',
+    file: 'lib/core/client-pool.ts',
+    find: "if (this.state === 'running') this.#makeRoomForControl();",
+    replace: '',
+    killedBy: ['test/core/client-pool'],
+  },
+  {
+    name: 'idle connections are closed round by round for a control connection that is never issued again',
+    file: 'lib/core/client-pool.ts',
+    find: 'if (this.clock.now() - this.#controlMissed < maxBackoff) return;',
+    replace: '',
+    killedBy: ['test/core/client-pool'],
+  },
+  {
+    name: 'the end of a connection in the place of the control connection looks clean, whoever has taken it',
+    file: 'lib/core/custody.ts',
+    find: "link.begun || (why === 'surplus' && !link.renewable)",
+    replace: 'link.begun',
+    killedBy: ['test/core/client-pool'],
   },
   {
     name: 'the manager wakes before minInterval has passed',
@@ -707,9 +735,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a close with 1000 is the end of a stream under protocol 2',
     file: 'lib/transport/link.ts',
-    find: 'if (reason !== UNUSED || use.hasHeard) return this.#errorOf(code, reason, null);',
+    find: 'use.hasHeard) return this.#protocol === 1 ? null : this.#errorOf(code, reason, null);',
     replace:
-      'if (reason !== UNUSED || use.hasHeard) {\n      use.receiveEnd(null);\n      return null;\n    }',
+      'use.hasHeard) {\n      if (this.#protocol === 2) use.receiveEnd(null);\n      return null;\n    }',
+    killedBy: ['test/faults/broken-rules'],
+  },
+  {
+    name: 'an idle connection of protocol 1 that is closed is a clean end to whoever has just taken it',
+    file: 'lib/transport/link.ts',
+    find: '(this.#use ?? this.#readNaming) : !this.begun;',
+    replace: '(this.#use ?? this.#readNaming) : false;',
     killedBy: ['test/faults/broken-rules'],
   },
   {

@@ -4,15 +4,20 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Mutant, MUTANTS as ALL } from './mutants.js';
+import { FOUND_BY_SIMULATION } from '../simulation/planted-bugs.js';
+import { type Mutant, MUTANTS as LISTED } from './mutants.js';
 
 // Plants one bug after the other in copies of the project. A bug that no test finds, or that can't be planted, fails.
-// With an argument (npm run test:mutants -- 'given back'): only the bugs whose name or file matches it. With `-- half`: every
-// other one, this half or that by the commit.
+// With an argument (npm run test:mutants -- 'given back'): only the bugs whose name or file matches it. With `-- part`: a
+// third of them, this or that by the commit.
+
+/** How many parts there are. */
+const PARTS = 3;
 
 const [asked = ''] = process.argv.slice(2);
+const ALL = [...LISTED, ...FOUND_BY_SIMULATION.map(alone)];
 const MUTANTS =
-  asked === 'half' ? half() : ALL.filter(({ name, file }) => new RegExp(asked).test(`${name} ${file}`));
+  asked === 'part' ? part() : ALL.filter(({ name, file }) => new RegExp(asked).test(`${name} ${file}`));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = [
   'lib',
@@ -79,11 +84,18 @@ console.log(`\n${MUTANTS.length - complaints.length} of ${MUTANTS.length} plante
 for (const complaint of complaints) console.error(complaint);
 if (complaints.length > 0) process.exitCode = 1;
 
-/** Commits take the one or the other as it comes: two after one another take both in half of all cases. */
-function half(): readonly Mutant[] {
+/** A listed bug that the simulation has to find by itself. */
+function alone(name: string): Mutant {
+  const mutant = LISTED.find((listed) => listed.name === name);
+  if (!mutant) throw new Error(`no planted bug is called '${name}'`);
+  return { ...mutant, name: `${name} (simulation)`, killedBy: ['test/simulation'] };
+}
+
+/** Commits take one part or another as it comes, so that all are planted in a few. */
+function part(): readonly Mutant[] {
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
-  const odd = parseInt(commit.slice(-1), 16) % 2;
-  return ALL.filter((_, index) => index % 2 === odd);
+  const own = parseInt(commit.slice(-2), 16) % PARTS;
+  return ALL.filter((_, index) => index % PARTS === own);
 }
 
 async function copyProject(_: unknown, lane: number): Promise<string> {

@@ -1,0 +1,16 @@
+import { describe, expect, it } from '@jest/globals';
+import { Dice } from '../support/dice.js';
+import { blankTally, historyOf, play } from './history.js';
+
+describe('a client pool and a server pool, whatever network and applications do', () => {
+  it('keep their invariants, bring each ID to both ends of one connection, and come to rest', async () => {
+    const tally = blankTally();
+    for (let index = 0; index < 1_500; index++) {
+      const seed = Dice.seedOf(7, index);
+      await play(historyOf(seed), tally).catch((error: unknown) => {
+        throw new Error(`history of seed ${seed}: ${(error as Error).message}`);
+      });
+    }
+    expect(Object.entries(tally).filter(([, count]) => count === 0)).toEqual([]);
+  }, 120_000);
+});

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { SourceMap, type SourceMapPayload } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { compile, compiledIn } from '../support/compile.js';
 
 const HERE = new URL('.', import.meta.url);
-const OUT = new URL('../../node_modules/.cache/bench/', import.meta.url);
+const OUT = compiledIn('bench');
 
 /** The processes that are measured, by name. */
 const ENDS = {
@@ -18,27 +17,12 @@ const ENDS = {
   edge: '../../sample/01-reverse-tunnel/edge.ts',
 } as const;
 
-const REQUIRE =
-  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
-
 export type EndName = keyof typeof ENDS;
 
 /** Compiles what is measured to plain JavaScript, as users run it: no loader takes part. */
 export async function buildEnds(): Promise<void> {
-  await build({
-    entryPoints: Object.entries(ENDS).map(([out, file]) => ({ in: fileURLToPath(new URL(file, HERE)), out })),
-    outdir: fileURLToPath(OUT),
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    // What is CommonJS asks for bufferutil by it.
-    banner: { js: REQUIRE },
-    target: 'node20',
-    sourcemap: true,
-    logLevel: 'warning',
-  });
+  const programs = Object.entries(ENDS).map(([name, file]) => [name, new URL(file, HERE)] as const);
+  await compile('bench', Object.fromEntries(programs));
 }
 
 export function fileOf(name: EndName): URL {

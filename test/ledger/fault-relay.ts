@@ -1,0 +1,227 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Dice } from '../support/dice.js';
+
+/** What a way does to all that goes through it, until it is healed. */
+export interface Trouble {
+  /** How late everything comes, and by how much more at random, in milliseconds. */
+  readonly delay?: number;
+  readonly jitter?: number;
+  /** The longest piece that is sent at once, in bytes. */
+  readonly slice?: number;
+  /** Bytes a second. */
+  readonly rate?: number;
+}
+
+/** How many bytes may wait in a way before it reads no more. */
+const DEPTH = 64 * 1024;
+
+/** How many pieces a segment is cut into at most: of the rest one is made. */
+const MOST_SLICES = 100;
+
+/** Ways between clients and a server on this machine, which all kinds of trouble befall. `await using` drops everything. */
+export class FaultRelay implements AsyncDisposable {
+  readonly ways = new Set<Way>();
+  /** Connections that were refused. */
+  refused = 0;
+  readonly #server: Server;
+  #isRefusing = false;
+
+  private constructor(
+    private readonly target: () => number,
+    private readonly dice: Dice,
+  ) {
+    this.#server = createServer({ allowHalfOpen: true }, (near) => {
+      this.#accept(near);
+    });
+  }
+
+  /** `target` tells the server's port, whenever somebody comes. */
+  static async to(target: () => number, dice: Dice): Promise<FaultRelay> {
+    const relay = new FaultRelay(target, dice);
+    await once(relay.#server.listen(0, '127.0.0.1'), 'listening');
+    return relay;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  /** Resets whoever comes, for a time. */
+  refuse(ms: number): void {
+    this.#isRefusing = true;
+    setTimeout(() => (this.#isRefusing = false), ms);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const way of this.ways) way.reset();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #accept(near: Socket): void {
+    near.on('error', () => undefined);
+    if (this.#isRefusing) {
+      this.refused++;
+      near.resetAndDestroy();
+      return;
+    }
+    const way = new Way(
+      near,
+      connect({ port: this.target(), host: '127.0.0.1', allowHalfOpen: true }),
+      this.dice,
+    );
+    this.ways.add(way);
+    void way.gone.then(() => this.ways.delete(way));
+  }
+}
+
+/** One connection through the relay. */
+export class Way {
+  readonly gone: Promise<unknown>;
+  readonly #lanes: readonly [OneWay, OneWay];
+
+  constructor(
+    private readonly near: Socket,
+    private readonly far: Socket,
+    dice: Dice,
+  ) {
+    for (const socket of [near, far]) {
+      socket.setNoDelay(true);
+      // A reset goes on as one.
+      socket.on('error', () => {
+        this.reset();
+      });
+    }
+    this.#lanes = [new OneWay(near, far, dice), new OneWay(far, near, dice)];
+    this.gone = Promise.all(
+      [near, far].map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+    );
+    for (const socket of [near, far])
+      socket.once('close', () => {
+        this.reset();
+      });
+  }
+
+  /** Troubles both directions for a time. */
+  trouble(trouble: Trouble, ms: number): void {
+    for (const lane of this.#lanes) lane.trouble = trouble;
+    setTimeout(() => {
+      for (const lane of this.#lanes) lane.trouble = {};
+    }, ms);
+  }
+
+  /** Nothing passes any more, not even an end; later a reset tells of it, as a router does that has forgotten the way. */
+  blackHole(ms: number): void {
+    for (const lane of this.#lanes) lane.isSilent = true;
+    setTimeout(() => {
+      this.reset();
+    }, ms);
+  }
+
+  /** Resets both sides when so many more bytes have passed. */
+  resetBehind(bytes: number): void {
+    for (const lane of this.#lanes) lane.resetIn = bytes;
+  }
+
+  /** Says in the name of one side that it has said all; the rest is lost. */
+  halfClose(ms: number): void {
+    const [lane] = this.#lanes;
+    lane.isSilent = true;
+    this.far.end();
+    setTimeout(() => {
+      this.reset();
+    }, ms);
+  }
+
+  reset(): void {
+    for (const socket of [this.near, this.far]) if (!socket.destroyed) socket.resetAndDestroy();
+  }
+}
+
+/** One direction of a way: what waits in it comes out in order. */
+class OneWay {
+  trouble: Trouble = {};
+  isSilent = false;
+  /** How many bytes may pass yet. */
+  resetIn = Infinity;
+  /** Bytes on their way, and what else waits for its time, in order. */
+  #waiting = 0;
+  #pending = 0;
+  #line = Promise.resolve();
+  #last = 0;
+
+  constructor(
+    private readonly from: Socket,
+    private readonly to: Socket,
+    private readonly dice: Dice,
+  ) {
+    from.on('data', (bytes: Buffer) => {
+      this.#take(bytes);
+    });
+    from.on('end', () => {
+      this.#later(0, () => to.end());
+    });
+    to.on('drain', () => {
+      this.#resume();
+    });
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.isSilent) return;
+    const { rate, slice } = this.trouble;
+    this.#waiting += bytes.length;
+    this.#later(rate ? (bytes.length / rate) * 1_000 : 0, () => {
+      this.#waiting -= bytes.length;
+      this.#send(bytes, slice);
+      this.#resume();
+    });
+    if (this.#waiting > DEPTH) this.from.pause();
+  }
+
+  #send(bytes: Buffer, slice: number | undefined): void {
+    let rest = bytes.subarray(0, this.resetIn);
+    this.resetIn -= rest.length;
+    for (let pieces = 0; slice && pieces < MOST_SLICES && rest.length > 0; pieces++) {
+      const length = 1 + this.dice.below(slice);
+      this.#write(rest.subarray(0, length));
+      rest = rest.subarray(length);
+    }
+    if (rest.length > 0) this.#write(rest);
+    if (this.resetIn === 0) {
+      this.from.resetAndDestroy();
+      this.to.resetAndDestroy();
+    }
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.to.writable && !this.to.write(bytes)) this.from.pause();
+  }
+
+  #resume(): void {
+    if (this.#waiting <= DEPTH && !this.to.writableNeedDrain) this.from.resume();
+  }
+
+  /** Does something when all before it is done: at once where nothing is in the way. */
+  #later(takes: number, then: () => void): void {
+    const { delay = 0, jitter = 0 } = this.trouble;
+    const now = performance.now();
+    const at = Math.max(this.#last, now) + takes;
+    const due = Math.max(at, now + delay + (jitter && this.dice.below(jitter)));
+    this.#last = due;
+    const go = (): void => {
+      if (!this.isSilent && !this.to.destroyed) then();
+    };
+    // Timers of one moment go off in the order of their making, but not beside what needs none.
+    if (due <= now && this.#pending === 0) {
+      go();
+      return;
+    }
+    this.#pending++;
+    this.#line = this.#line.then(async () => {
+      const wait = due - performance.now();
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      this.#pending--;
+      go();
+    });
+  }
+}

@@ -1,0 +1,144 @@
+import type { Dice } from '../support/dice.js';
+import type { FaultRelay, Trouble, Way } from './fault-relay.js';
+import { type Lane, LANE_NUMBERS, type Order } from './orders.js';
+
+/** What a fault can lay hands on. */
+export interface Victims {
+  /** One of each lane. */
+  readonly relays: readonly FaultRelay[];
+  readonly client: Victim;
+  readonly server: Victim;
+}
+
+/** A process that faults befall; each tells whether it could be done. */
+export interface Victim {
+  send(order: Order): boolean;
+  /** Stops it, and lets it go on after so many milliseconds. */
+  stop(ms: number): boolean;
+  /** Ends it by a signal; another takes its place. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): boolean;
+}
+
+/** Lets a fault befall somebody. False when there was nobody to befall. */
+type Fault = (victims: Victims, dice: Dice) => boolean;
+
+const lane = (dice: Dice): Lane => dice.pick(LANE_NUMBERS);
+const victim = ({ client, server }: Victims, dice: Dice): Victim => dice.pick([client, server]);
+
+/** Befalls one connection that is there. */
+function onWay(fault: (way: Way, dice: Dice) => void): Fault {
+  return ({ relays }, dice) => {
+    const ways = [...(relays[lane(dice)]?.ways ?? [])];
+    const way = ways[dice.below(Math.max(1, ways.length))];
+    if (way) fault(way, dice);
+    return way !== undefined;
+  };
+}
+
+const troubled = (of: (dice: Dice) => Trouble): Fault =>
+  onWay((way, dice) => {
+    way.trouble(of(dice), 200 + dice.below(1_500));
+  });
+
+/** Every kind of fault, and how often it is drawn beside the others. */
+export const FAULTS = {
+  delay: [10, troubled((dice) => ({ delay: 1 + dice.below(300) }))],
+  jitter: [10, troubled((dice) => ({ jitter: 1 + dice.below(100) }))],
+  slicing: [10, troubled((dice) => ({ slice: dice.pick([1, 2, 7, 100]) }))],
+  bandwidth: [10, troubled((dice) => ({ rate: dice.pick([5_000, 50_000, 500_000]) }))],
+  'black hole': [
+    10,
+    onWay((way, dice) => {
+      way.blackHole(dice.below(3_000));
+    }),
+  ],
+  'reset at a byte': [
+    12,
+    onWay((way, dice) => {
+      way.resetBehind(dice.pick([0, dice.below(100), dice.below(5_000), dice.below(100_000)]));
+    }),
+  ],
+  'half-close': [
+    8,
+    onWay((way, dice) => {
+      way.halfClose(dice.below(500));
+    }),
+  ],
+  refusal: [
+    4,
+    ({ relays }, dice) => {
+      relays[lane(dice)]?.refuse(20 + dice.below(200));
+      return true;
+    },
+  ],
+  flush: [6, (victims, dice) => victim(victims, dice).send({ do: 'flush', lane: lane(dice) })],
+  'full buffers': [
+    8,
+    (victims, dice) =>
+      victim(victims, dice).send({ do: 'read nothing', lane: lane(dice), ms: 50 + dice.below(800) }),
+  ],
+  'event-loop stall': [
+    4,
+    (victims, dice) => victim(victims, dice).send({ do: 'stall', ms: 50 + dice.below(500) }),
+  ],
+  SIGSTOP: [3, (victims, dice) => victim(victims, dice).stop(50 + dice.below(1_000))],
+  SIGKILL: [1, (victims, dice) => victim(victims, dice).end('SIGKILL')],
+  restart: [1, (victims, dice) => victim(victims, dice).end('SIGTERM')],
+} as const satisfies Record<string, readonly [weight: number, fault: Fault]>;
+
+export type FaultName = keyof typeof FAULTS;
+
+/** How many faults are drawn until one finds somebody. */
+const TRIES = 10;
+
+/** Draws faults and lets them befall the victims. */
+export class Fate {
+  readonly counts: Partial<Record<FaultName, number>> = {};
+  readonly #urn: FaultName[];
+  readonly #since = performance.now();
+  #drawn = 0;
+
+  /** `names` are the faults to draw from. */
+  constructor(
+    readonly names: readonly FaultName[],
+    private readonly victims: Victims,
+    private readonly dice: Dice,
+  ) {
+    this.#urn = names.flatMap((name) => Array.from({ length: FAULTS[name][0] }, () => name));
+    for (const name of names) this.counts[name] = 0;
+  }
+
+  /** How many faults there were: connections refused, and of all others those that befell somebody. */
+  get total(): number {
+    return Object.values(this.counts).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Draws as many as there should have been by now, at `pace` a second. */
+  catchUp(pace: number): void {
+    for (const due = ((performance.now() - this.#since) / 1_000) * pace; this.#drawn < due; this.#drawn++) {
+      // Some find nobody to befall.
+      for (let tries = 0; tries < TRIES && !this.#draw(); tries++);
+    }
+  }
+
+  #draw(): boolean {
+    const name = this.#urn[this.dice.below(this.#urn.length)];
+    if (!name) return false;
+    const befell = FAULTS[name][1](this.victims, this.dice);
+    if (befell && name !== 'refusal') this.counts[name] = (this.counts[name] ?? 0) + 1;
+    // Nobody may have come.
+    const { relays } = this.victims;
+    if ('refusal' in this.counts) this.counts.refusal = relays.reduce((sum, { refused }) => sum + refused, 0);
+    return befell;
+  }
+}
+
+/** The faults of these names, or all. Throws for a name that is none. */
+export function namesOf(list: string | undefined): readonly FaultName[] {
+  const all = Object.keys(FAULTS) as FaultName[];
+  return (list?.split(',') ?? all).map((name) => {
+    const found = all.find((fault) => fault === name);
+    if (!found) throw new Error(`--faults: expected some of ${all.join(', ')}, got ${name}`);
+    return found;
+  });
+}

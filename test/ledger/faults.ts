@@ -1,5 +1,5 @@
 import type { Dice } from '../support/dice.js';
-import type { FaultRelay, Trouble, Way } from './fault-relay.js';
+import type { FaultRelay, Trouble, Way } from '../support/fault-relay.js';
 import { type Lane, LANE_NUMBERS, type Order } from './orders.js';
 
 /** What a fault can lay hands on. */
@@ -55,7 +55,7 @@ export const FAULTS = {
   'reset at a byte': [
     12,
     onWay((way, dice) => {
-      way.resetBehind(dice.pick([0, dice.below(100), dice.below(5_000), dice.below(100_000)]));
+      way.cutBehind(dice.pick([0, dice.below(100), dice.below(5_000), dice.below(100_000)]));
     }),
   ],
   'half-close': [

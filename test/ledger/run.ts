@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createCertificate } from '../support/certificates.js';
 import { Dice } from '../support/dice.js';
-import { FaultRelay } from './fault-relay.js';
+import { FaultRelay } from '../support/fault-relay.js';
 import { Fate, namesOf } from './faults.js';
 import { LANES, type Sum, type Told } from './orders.js';
 import { buildPeer, PeerProcess } from './peer-process.js';

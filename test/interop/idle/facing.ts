@@ -25,6 +25,8 @@ interface FacingOptions {
   ours?: Partial<ClientPoolOptions & ServerPoolSettings>;
   /** What stands before the peer's command, and the addresses of both ends. Default: this machine. */
   network?: { prefix: string[]; here: string; there: string };
+  /** The peer's program and its arguments. Default: a Go peer. */
+  command?: readonly string[];
 }
 
 /** What became of our connections. */
@@ -44,15 +46,20 @@ export class Facing implements AsyncDisposable {
     readonly role: Role,
     readonly peer: GoPeer,
     private readonly folder: string,
-    private readonly options: Required<FacingOptions>,
+    private readonly options: Required<Omit<FacingOptions, 'command'>>,
   ) {}
 
   /** Our pool. */
   ours!: ClientPool<PoolConnection> | ServerPool<PoolConnection>;
 
   static async open(role: Role, options: FacingOptions): Promise<Facing> {
-    const { network = { prefix: [], here: '127.0.0.1', there: '127.0.0.1' }, ours = {}, count } = options;
-    const peer = await GoPeer.start({ prefix: network.prefix });
+    const {
+      network = { prefix: [], here: '127.0.0.1', there: '127.0.0.1' },
+      ours = {},
+      count,
+      command,
+    } = options;
+    const peer = await GoPeer.start({ prefix: network.prefix, ...(command ? { command } : {}) });
     const folder = await mkdtemp(join(tmpdir(), 'interop-idle-'));
     const facing = new Facing(role, peer, folder, { count, network, ours });
     try {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Dice } from '../support/dice.js';
+import type { Dice } from './dice.js';
 
 /** What a way does to all that goes through it, until it is healed. */
 export interface Trouble {
@@ -43,6 +43,11 @@ export class FaultRelay implements AsyncDisposable {
     return relay;
   }
 
+  /** The way of the client that has this port. */
+  wayOf(port: number | undefined): Way | undefined {
+    return [...this.ways].find((way) => way.clientPort === port);
+  }
+
   get port(): number {
     return (this.#server.address() as { port: number }).port;
   }
@@ -78,6 +83,7 @@ export class FaultRelay implements AsyncDisposable {
 /** One connection through the relay. */
 export class Way {
   readonly gone: Promise<unknown>;
+  readonly clientPort: number | undefined;
   readonly #lanes: readonly [OneWay, OneWay];
 
   constructor(
@@ -85,6 +91,7 @@ export class Way {
     private readonly far: Socket,
     dice: Dice,
   ) {
+    this.clientPort = near.remotePort;
     for (const socket of [near, far]) {
       socket.setNoDelay(true);
       // A reset goes on as one.
@@ -118,9 +125,9 @@ export class Way {
     }, ms);
   }
 
-  /** Resets both sides when so many more bytes have passed. */
-  resetBehind(bytes: number): void {
-    for (const lane of this.#lanes) lane.resetIn = bytes;
+  /** Resets both sides, or ends both without a word of the protocol, when so many more bytes have passed either way. */
+  cutBehind(bytes: number, how: 'reset' | 'end' = 'reset'): void {
+    for (const lane of this.#lanes) lane.cut = { in: bytes, how };
   }
 
   /** Says in the name of one side that it has said all; the rest is lost. */
@@ -142,8 +149,8 @@ export class Way {
 class OneWay {
   trouble: Trouble = {};
   isSilent = false;
-  /** How many bytes may pass yet. */
-  resetIn = Infinity;
+  /** How many bytes may pass yet, and what comes behind them. */
+  cut: { in: number; readonly how: 'reset' | 'end' } = { in: Infinity, how: 'reset' };
   /** Bytes on their way, and what else waits for its time, in order. */
   #waiting = 0;
   #pending = 0;
@@ -179,17 +186,19 @@ class OneWay {
   }
 
   #send(bytes: Buffer, slice: number | undefined): void {
-    let rest = bytes.subarray(0, this.resetIn);
-    this.resetIn -= rest.length;
+    let rest = bytes.subarray(0, this.cut.in);
+    this.cut.in -= rest.length;
     for (let pieces = 0; slice && pieces < MOST_SLICES && rest.length > 0; pieces++) {
       const length = 1 + this.dice.below(slice);
       this.#write(rest.subarray(0, length));
       rest = rest.subarray(length);
     }
     if (rest.length > 0) this.#write(rest);
-    if (this.resetIn === 0) {
-      this.from.resetAndDestroy();
-      this.to.resetAndDestroy();
+    if (this.cut.in > 0) return;
+    this.isSilent = true;
+    for (const socket of [this.from, this.to]) {
+      if (this.cut.how === 'reset') socket.resetAndDestroy();
+      else socket.end();
     }
   }
 

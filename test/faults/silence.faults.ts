@@ -1,0 +1,119 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { Facing, type Role } from '../interop/idle/facing.js';
+import { OwnPool } from '../interop/own-peer.js';
+import { describeUnless } from '../support/describe-unless.js';
+import { NetworkNamespace } from '../support/network-namespace.js';
+import { ownProgram } from './own-program.js';
+
+// Silence that is the end of a peer, and silence that is not. The network is that of a real kernel: see NetworkNamespace.
+
+const COUNT = 25;
+const ROLES: readonly Role[] = ['client', 'server'];
+const lines: string[] = [];
+
+afterAll(() => {
+  process.stderr.write(`\n${lines.join('\n')}\n`);
+});
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+describeUnless(await NetworkNamespace.obstacle())(
+  'a peer of this package that is cut off without a word',
+  () => {
+    const KEEP_ALIVE = 2_000;
+    // The period, the deadline for a pong, which is no longer, and half a second.
+    const WITHIN = 2 * KEEP_ALIVE + 500;
+
+    it.concurrent.each(ROLES)('as a %s leaves idle within keepAlive, the deadline and 0.5 s', async (role) => {
+    await using network = await NetworkNamespace.create();
+    await using facing = await Facing.open(role, {
+      count: COUNT,
+      network,
+      command: await ownProgram(),
+      ours: { keepAlive: KEEP_ALIVE },
+    });
+    await pause(1_500);
+    expect(facing.lost).toEqual([]);
+    const cut = performance.now();
+    await network.blackHole();
+    // A machine that stands still is no late pool.
+    await pause(WITHIN + 250);
+    await new Promise((resolve) => setImmediate(resolve));
+    const last = (facing.lost.at(-1)?.at ?? NaN) - cut;
+    lines.push(`cut off while idle, ${role}: ${facing.lost.length} of ${COUNT} gone, the last after ${last.toFixed(0)} ms of ${WITHIN}`);
+    expect(facing.lost).toHaveLength(COUNT);
+    expect(facing.ours.stats()).toMatchObject({ active: 0, evicted: COUNT });
+    expect(await network.countLost()).toBeGreaterThan(0);
+    await network.heal();
+    if (role === 'client') await facing.untilFull(20_000);
+  }, 60_000); // prettier-ignore
+  },
+);
+
+describeUnless(await NetworkNamespace.obstacle())('a network that loses packets for moments', () => {
+  it.concurrent.each(ROLES)('costs a %s no idle connection, and no stream a byte', async (role) => {
+    await using network = await NetworkNamespace.create();
+    await using facing = await Facing.open(role, { count: COUNT, network, command: await ownProgram(), ours: { keepAlive: 5_000 } });
+    const { ours, theirs } = facing;
+    const BYTES = 1_000_000;
+    const stop = new AbortController();
+    const losing = (async () => {
+      let moments = 0;
+      for (; !stop.signal.aborted; moments++) {
+        await network.blackHole();
+        await pause(60);
+        await network.heal();
+        await pause(240);
+      }
+      return moments;
+    })();
+    let streams = 0;
+    for (const end = performance.now() + 12_000; performance.now() < end; streams++) {
+      const near = await new OwnPool(ours).incomingGet(10_000);
+      const far = await theirs.outgoingGet(near.id, 10_000);
+      const ends = await Promise.all([
+        near.exchange({ send: BYTES, seed: streams, receive: BYTES, close: true }),
+        far.exchange({ send: BYTES, seed: streams, receive: BYTES, close: false }),
+      ]);
+      expect(ends.map(({ bytes, sendError }) => [bytes, sendError])).toEqual([[BYTES, undefined], [BYTES, undefined]]);
+      expect(new Set(ends.map(({ sha256 }) => sha256)).size).toBe(1);
+    }
+    stop.abort();
+    const moments = await losing;
+    const lost = await network.countLost();
+    lines.push(`packets lost, ${role}: ${lost} in ${moments} moments; ${streams} streams of 2 MB whole, ${ours.stats().closed.lost} idle ones lost`);
+    expect([lost > 100, streams > 0]).toEqual([true, true]);
+    expect(ours.stats().closed).toMatchObject({ lost: 0, broken: 0, violation: 0 });
+  }, 90_000); // prettier-ignore
+});
+
+describe('a peer of this package that is stopped for less than its pongs may take', () => {
+  it.concurrent.each(ROLES)('as a %s keeps its 50 idle connections', async (role) => {
+    await using facing = await Facing.open(role, { count: 50, command: await ownProgram(), ours: { keepAlive: 4_000 } });
+    let stops = 0;
+    for (; stops < 3; stops++) {
+      await facing.peer.kill('SIGSTOP');
+      await pause(3_000);
+      await facing.peer.kill('SIGCONT');
+      await pause(500);
+    }
+    lines.push(`stopped ${stops} times for 3 s, ${role}: ${facing.lost.length} of 50 lost`);
+    expect([facing.lost, facing.ours.active()]).toEqual([[], 50]);
+  }, 60_000); // prettier-ignore
+});
+
+describe('our own event loop that stands still', () => {
+  it.each(ROLES)('for 50 ms to 5 s costs no idle connection to a %s', async (role) => {
+    await using facing = await Facing.open(role, { count: 50, command: await ownProgram(), ours: { keepAlive: 1_000 } });
+    await pause(1_500);
+    const stalls = [50, 200, 900, 1_100, 2_000, 5_000];
+    for (const ms of stalls) {
+      for (const end = performance.now() + ms; performance.now() < end;);
+      await pause(700);
+    }
+    lines.push(`our loop stood still ${stalls.length} times for up to 5 s, ${role}: ${facing.lost.length} of 50 lost`);
+    expect([facing.lost, facing.ours.active()]).toEqual([[], 50]);
+  }, 60_000); // prettier-ignore
+});

@@ -5,7 +5,7 @@ import { BlockList, isIP } from 'node:net';
 export type DashboardGuard = (request: IncomingMessage) => boolean | Promise<boolean>;
 
 /** Headers by which proxies tell for whom they ask. */
-const OF_PROXIES = ['forwarded', 'x-forwarded-for', 'x-real-ip'];
+const OF_PROXIES = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'];
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');

@@ -12,8 +12,9 @@ describe('a text from outside', () => {
       'next\u0085line\u2028and\u2029paragraph',
       'next\\u0085line\\u2028and\\u2029paragraph',
     ],
-    ['256 characters', 'x'.repeat(256), 'x'.repeat(256)],
-    ['257 characters', 'x'.repeat(257), `${'x'.repeat(256)}…`],
+    ['characters that nobody sees, far out', 'a\u{e0041}b', 'a\\u{e0041}b'],
+    ['128 characters', 'x'.repeat(128), 'x'.repeat(128)],
+    ['129 characters', 'x'.repeat(129), `${'x'.repeat(128)}…`],
   ])('with %s stays on one line and within its length', (_, text, line) => {
     expect(onOneLine(text)).toBe(line);
     expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);

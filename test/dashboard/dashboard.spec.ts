@@ -120,6 +120,7 @@ describe.each(PLATFORMS)('the dashboard on %s', (platform) => {
     const { host } = new URL(booted.url);
     expect((await get(page, { 'X-Forwarded-For': '192.0.2.1' })).status).toBe(403);
     expect((await get(page, { Forwarded: 'for=192.0.2.1' })).status).toBe(403);
+    expect((await get(page, { Via: '1.1 proxy' })).status).toBe(403);
     expect((await get(page, { Host: 'pools.example' })).status).toBe(403);
     expect((await get(page, { Host: 'pools.example' })).body).toContain('NpwsDashboardModule');
     expect((await get(page, { Host: 'localhost:3000' })).status).toBe(200);

@@ -214,7 +214,7 @@ describe('the lines that a pool logs', () => {
     await until(near.client, () => near.client.errorCount() > 0);
     const start = 'a\\u0009';
     expect(near.logger.poolLines).toEqual([
-      `warn [ClientPool:default] a dial failed, retrying: ws://127.0.0.1:${rude.port}/ answered 418 ${start}${'x'.repeat(256 - start.length)}…. Is this an NPWS server?`,
+      `warn [ClientPool:default] a dial failed, retrying: ws://127.0.0.1:${rude.port}/ answered 418 ${start}${'x'.repeat(128 - start.length)}…. Is this an NPWS server?`,
     ]);
   });
 

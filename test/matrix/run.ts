@@ -3,16 +3,17 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
+import { turnOf } from '../support/turn.js';
 import { installNode, type NodeBinary } from './node-binary.js';
 
 // npm run test:matrix: the tests on every Node that this package supports; `-- 22 24` runs them on those only, `-- others`
-// on those that this is not. All use the one node_modules: its native parts are built on Node-API, which is the same in
+// on those that this is not, `-- turn` on whichever of those is the commit's turn. All use the one node_modules: its native parts are built on Node-API, which is the same in
 // all of them.
 
 const ROOT = join(import.meta.dirname, '../..');
 const MAJORS = ['20', '22', '24', '26'];
-/** The model test takes its time, and what it tests runs on no API of Node. */
-const SKIPPED = ['/node_modules/', '/test/model/'];
+/** These take their time, and what they test runs on no API of Node. */
+const SKIPPED = ['/node_modules/', '/test/model/', '/test/simulation/'];
 /** How many characters are kept of what jest prints, for when it dies without a report. */
 const TAIL = 10_000;
 
@@ -61,7 +62,9 @@ if (outcomes.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
 function majorsFor(asked: readonly string[]): readonly string[] {
   if (asked.length === 0) return MAJORS;
   const own = process.versions.node.split('.')[0];
-  return asked.join() === 'others' ? MAJORS.filter((major) => major !== own) : asked;
+  const others = MAJORS.filter((major) => major !== own);
+  if (asked.join() === 'turn') return [others[turnOf(others.length)] ?? ''];
+  return asked.join() === 'others' ? others : asked;
 }
 
 /** Runs what `npm test` runs, under another Node. */

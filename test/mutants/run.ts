@@ -1,18 +1,19 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FOUND_BY_SIMULATION } from '../simulation/planted-bugs.js';
+import { turnOf } from '../support/turn.js';
 import { type Mutant, MUTANTS as LISTED } from './mutants.js';
 
 // Plants one bug after the other in copies of the project. A bug that no test finds, or that can't be planted, fails.
 // With an argument (npm run test:mutants -- 'given back'): only the bugs whose name or file matches it. With `-- part`: a
-// third of them, this or that by the commit.
+// quarter of them, whichever is the commit's turn.
 
 /** How many parts there are. */
-const PARTS = 3;
+const PARTS = 4;
 
 const [asked = ''] = process.argv.slice(2);
 const ALL = [...LISTED, ...FOUND_BY_SIMULATION.map(alone)];
@@ -91,11 +92,9 @@ function alone(name: string): Mutant {
   return { ...mutant, name: `${name} (simulation)`, killedBy: ['test/simulation'] };
 }
 
-/** Commits take one part or another as it comes, so that all are planted in a few. */
 function part(): readonly Mutant[] {
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
-  const own = parseInt(commit.slice(-2), 16) % PARTS;
-  return ALL.filter((_, index) => index % PARTS === own);
+  const turn = turnOf(PARTS);
+  return ALL.filter((_, index) => index % PARTS === turn);
 }
 
 async function copyProject(_: unknown, lane: number): Promise<string> {

@@ -1,11 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
-// npm run nightly: what takes longer than a change may wait for, part by part. A run that was cut off goes on where it
-// was, as long as the commit is the same. The report is reports/nightly.md.
+// npm run nightly [-- --only REGEX] [-- --here]: what takes longer than a change may wait for, part by part, in a process that
+// outlives this one; with --here, in this one. A run that was cut off goes on where it was, as long as the code is the same.
+// The report is reports/nightly.md, what the parts print is in reports/nightly.log.
 
 interface Part {
   readonly name: string;
@@ -24,14 +26,39 @@ interface Outcome {
 
 interface State {
   readonly commit: string;
+  /** What it was run on. */
+  readonly code: string;
   readonly outcomes: Record<string, Outcome>;
 }
+
+/** The parts that are run again and again, to find what fails now and then. */
+const AGAIN: readonly (Omit<Part, 'name'> & {
+  readonly name: (run: number) => string;
+  readonly times: number;
+})[] = [
+  { name: (run) => `npm test, run ${run}`, script: 'test', keep: /✕|●|^Tests:|^Test Suites:/, times: 30 },
+  { name: (run) => `faults, run ${run}`, script: 'test:faults', keep: /✕|●|^Tests:/, times: 3 },
+  { name: (run) => `peers, run ${run}`, script: 'test:peers', keep: /✕|●|^Tests:/, times: 3 },
+  { name: (run) => `interop, run ${run}`, script: 'test:interop', keep: /✕|●|^Tests:/, times: 3 },
+  {
+    name: (run) => `ledger, run ${run}`,
+    script: 'test:ledger',
+    keep: /messages in|faults:|problems:/,
+    times: 3,
+  },
+];
 
 const PARTS: readonly Part[] = [
   {
     name: 'every planted bug',
     script: 'test:mutants',
     keep: /SURVIVED|planted bugs were found|its patch fits/,
+  },
+  {
+    name: 'the tests on every other Node',
+    script: 'test:matrix',
+    args: ['others'],
+    keep: /^Tests:|passed|failed/,
   },
   {
     name: 'proxies held for 10 minutes',
@@ -46,6 +73,19 @@ const PARTS: readonly Part[] = [
     args: ['--inputs', '1000000', '--seconds', '300'],
     keep: /^seed|^in memory|^on sockets|^ {2}memory|crashes/,
   },
+  {
+    name: 'simulation: 1,000,000 histories',
+    script: 'test:simulation',
+    args: ['--histories', '1000000', '--seconds', '3600'],
+    keep: /^seed|histories|play it again/,
+  },
+  {
+    name: 'faults: 10,000 cuts in mid-stream, 200 shutdowns under fire and 200 with 1,000 idle connections',
+    script: 'test:faults',
+    args: ['killed', 'faults/shutdown'],
+    env: { CUTS: '10000', CLOSES: '200', CLOSES_IDLE: '200' },
+    keep: /^killed|^cut in|^closed|✕|^Tests:/,
+  },
   ...[1, 2, 3].map((seed) => ({
     name: `the matrix against the Go peer, seed ${seed}`,
     script: 'test:interop',
@@ -53,24 +93,60 @@ const PARTS: readonly Part[] = [
     env: { INTEROP_SEED: String(seed) },
     keep: /connections|->|^Tests:/,
   })),
+  {
+    name: 'soak: 60 minutes at 200 uses a second',
+    script: 'soak',
+    args: ['--minutes', '60'],
+    keep: /./,
+  },
+  {
+    name: 'ledger: 100,000,000 messages, or what 60 minutes hold',
+    script: 'test:ledger',
+    args: ['--long'],
+    keep: /./,
+  },
+  ...AGAIN.flatMap(({ name, times, ...part }) =>
+    Array.from({ length: times }, (_, index) => ({ ...part, name: name(index + 1) })),
+  ),
 ];
 
 const REPORTS = join(import.meta.dirname, '../../reports');
 const STATE = join(REPORTS, 'nightly.json');
 const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
 
-const commit = git('rev-parse', '--short', 'HEAD');
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, here: { type: 'boolean', default: false } },
+});
 mkdirSync(REPORTS, { recursive: true });
-const found = existsSync(STATE) ? (JSON.parse(readFileSync(STATE, 'utf8')) as State) : null;
-const state: State = found?.commit === commit ? found : { commit, outcomes: {} };
-for (const part of PARTS) {
-  if (state.outcomes[part.name]?.passed) continue;
-  console.log(`=== ${part.name}`);
-  state.outcomes[part.name] = await run(part);
-  writeFileSync(STATE, `${JSON.stringify(state, null, 2)}\n`);
-  writeFileSync(join(REPORTS, 'nightly.md'), reportOf(state));
+if (values.here) await runAll(new RegExp(values.only));
+else detach();
+
+/** Goes on without this process and its terminal. */
+function detach(): void {
+  const log = openSync(join(REPORTS, 'nightly.log'), 'a');
+  const args = [...process.execArgv, import.meta.filename, '--here', '--only', values.only];
+  spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] }).unref();
+  console.log('Goes on by itself. Its report is reports/nightly.md, its output reports/nightly.log.');
 }
-if (Object.values(state.outcomes).some(({ passed }) => !passed)) process.exitCode = 1;
+
+async function runAll(only: RegExp): Promise<void> {
+  const commit = git('rev-parse', '--short', 'HEAD');
+  // What is neither code nor test may change meanwhile: this report does.
+  const code = git(
+    'rev-parse',
+    ...['lib', 'test', 'sample', 'package-lock.json'].map((part) => `HEAD:${part}`),
+  );
+  const found = existsSync(STATE) ? (JSON.parse(readFileSync(STATE, 'utf8')) as State) : null;
+  const state: State = found?.code === code ? found : { commit, code, outcomes: {} };
+  for (const part of PARTS) {
+    if (state.outcomes[part.name]?.passed || !only.test(part.name)) continue;
+    console.log(`=== ${part.name}`);
+    state.outcomes[part.name] = await run(part);
+    writeFileSync(STATE, `${JSON.stringify(state, null, 2)}\n`);
+    writeFileSync(join(REPORTS, 'nightly.md'), reportOf(state));
+  }
+  if (Object.values(state.outcomes).some(({ passed }) => !passed)) process.exitCode = 1;
+}
 
 async function run({ script, args = [], env = {}, keep }: Part): Promise<Outcome> {
   const start = performance.now();
@@ -93,7 +169,7 @@ async function run({ script, args = [], env = {}, keep }: Part): Promise<Outcome
   };
 }
 
-function reportOf({ outcomes }: State): string {
+function reportOf({ commit, outcomes }: State): string {
   const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`;
   const parts = Object.entries(outcomes).map(
     ([name, { passed, seconds, lines }]) =>

@@ -1,0 +1,130 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { createClientPool, NpwsModule, type PoolConnection } from 'nestjs-npws';
+import { GoPeer } from '../interop/driver.js';
+import { boot, type BootedApp, LOCAL, PLATFORMS, quickClient } from '../support/apps.js';
+import { Dice } from '../support/dice.js';
+import { FaultRelay } from '../support/fault-relay.js';
+import { until } from '../support/pair.js';
+import { bytesOf, type Outcome, outcomeOf } from '../support/raw-bytes.js';
+import { ownProgram } from './own-program.js';
+
+// app.close() while everything goes on: streams in use, healthy and deaf peers, dials, gets that wait, HTTP requests.
+
+const CLOSES = Number(process.env['CLOSES'] ?? 25);
+const CLOSES_IDLE = Number(process.env['CLOSES_IDLE'] ?? 3);
+const DRAIN = 100;
+const WORDS = bytesOf(200_000, 5);
+const lines: string[] = [];
+
+afterAll(() => {
+  process.stderr.write(`\n${lines.join('\n')}\n`);
+});
+
+/** How long it takes, or null when it is not done so much later, however slow the machine is: what was due is done first. */
+async function took(work: Promise<unknown>, bound: number): Promise<number | null> {
+  const start = performance.now();
+  const late = new Promise<null>((resolve) =>
+    setTimeout(() => setImmediate(() => { resolve(null); }), bound),
+  ); // prettier-ignore
+  return Promise.race([work.then(() => performance.now() - start), late]);
+}
+
+function summary(times: readonly number[]): string {
+  return `median ${medianOf(times).toFixed(0)} ms, longest ${Math.max(...times).toFixed(0)} ms`;
+}
+
+async function serving(platform: (typeof PLATFORMS)[number], maxCapacity: number): Promise<BootedApp> {
+  const server = { listen: LOCAL, maxCapacity, drainTimeout: DRAIN };
+  return boot(
+    { imports: [NpwsModule.forRoot({ server, logs: false })] },
+    { platform, forceCloseConnections: true },
+  );
+}
+
+/** Takes one connection at both ends. */
+async function join(
+  app: BootedApp,
+  client: { outgoingGet(id: string): Promise<PoolConnection> },
+): Promise<[PoolConnection, PoolConnection]> {
+  const near = await app.server.incomingGet();
+  return [near, await client.outgoingGet(near.id)];
+}
+
+describe.each(PLATFORMS)('app.close() of an application on %s under fire', (platform) => {
+  it(`ends within the drain time and 0.5 s, loses no byte of streams that end by then, and shows no other a clean end: ${CLOSES} times`, async () => {
+    const dice = new Dice(1);
+    const times: number[] = [];
+    const seen = { whole: 0, cut: 0, wrong: 0, refused: 0, late: 0, deaf: 0, answered: 0 };
+    for (let close = 0; close < CLOSES; close++) {
+      const app = await serving(platform, 40);
+      await using relay = await FaultRelay.to(() => app.poolPort, dice);
+      const protocol = dice.pick([1, 2] as const);
+      const options = { minCapacity: 6, maxCapacity: 6, minInterval: 10, maxInterval: 10, maxBackoff: 100, drainTimeout: 0, protocol };
+      await using healthy = createClientPool(quickClient(app.poolPort, options));
+      // Of this only deaf ones are taken: the server hands out the oldest.
+      await using deaf = createClientPool(quickClient(relay.port, options));
+      await deaf.start();
+      await until(deaf, () => deaf.active() === 6);
+      await until(app.server, () => app.server.active() >= 6);
+      const held: PoolConnection[] = [];
+      for (let taken = 0; taken < 3; taken++) held.push((await join(app, deaf))[0]);
+      for (const connection of held) connection.write(WORDS);
+      await healthy.start();
+      await until(healthy, () => healthy.active() === 6);
+      while (app.server.active() > 6) (await app.server.incomingGet()).destroy();
+      const pairs = [await join(app, healthy), await join(app, healthy), await join(app, healthy), await join(app, healthy)];
+      const outcomes = pairs.map(([, far]) => outcomeOf(far));
+      const [first, second, ...endless] = pairs.map(([near]) => near);
+      for (const near of endless) near.write(WORDS);
+      const waiting = Array.from({ length: 5 }, () =>
+        app.server.outgoingGet('ffffffff', Infinity).catch(() => seen.refused++),
+      );
+      const requests = Array.from({ length: 5 }, () => fetch(app.url).then((response) => response.text()).then(() => seen.answered++, () => undefined));
+      seen.deaf += relay.ways.size;
+      for (const way of relay.ways) way.blackHole(2_000);
+      const closing = app.app.close();
+      for (const near of [first, second]) near?.end(WORDS);
+      const time = await took(closing, DRAIN + 500);
+      if (time === null) seen.late++;
+      else times.push(time);
+      await closing;
+      for (const outcome of await Promise.all(outcomes)) count(seen, outcome);
+      await Promise.all([...waiting, ...requests]);
+    }
+    lines.push(`closed under fire, ${platform}: ${CLOSES} times, ${summary(times)}; ${JSON.stringify(seen)}`);
+    expect(seen).toMatchObject({ whole: 2 * CLOSES, cut: 2 * CLOSES, wrong: 0, late: 0, refused: 5 * CLOSES });
+    expect([seen.deaf >= 6 * CLOSES, seen.answered > 0]).toEqual([true, true]);
+  }, 30_000 + CLOSES * 3_000); // prettier-ignore
+
+  // Two processes share the cores of the machine, and others with them: what it takes of this one's time is its own.
+  it(`with 1,000 idle connections takes 300 ms of its process's time: ${CLOSES_IDLE} times`, async () => {
+    const [times, own]: [number[], number[]] = [[], []];
+    await using peer = await GoPeer.start({ command: await ownProgram() });
+    for (let close = 0; close < CLOSES_IDLE; close++) {
+      const app = await serving(platform, 1_000);
+      const client = await peer.client({ address: `127.0.0.1:${app.poolPort}`, tls: '0', capacity: 1_000, interval: 1_000 });
+      await until(app.server, () => app.server.active() === 1_000);
+      const before = process.cpuUsage();
+      const closing = app.app.close();
+      times.push((await took(closing, 3_000)) ?? Infinity);
+      const { user, system } = process.cpuUsage(before);
+      own.push((user + system) / 1_000);
+      await closing;
+      await client.close();
+    }
+    lines.push(`closed with 1,000 idle, ${platform}: ${CLOSES_IDLE} times, ${summary(times)}; own time: ${summary(own)}`);
+    expect(medianOf(own)).toBeLessThanOrEqual(300);
+    expect(Math.max(...times)).toBeLessThan(3_000);
+  }, 30_000 + CLOSES_IDLE * 15_000); // prettier-ignore
+});
+
+function medianOf(numbers: readonly number[]): number {
+  return [...numbers].sort((one, other) => one - other)[numbers.length >> 1] ?? NaN;
+}
+
+function count(seen: { whole: number; cut: number; wrong: number }, { bytes, ended, error }: Outcome): void {
+  const isWhole = bytes.equals(WORDS);
+  if (ended && error === null && isWhole) seen.whole++;
+  else if (!ended && error !== null && bytes.equals(WORDS.subarray(0, bytes.length))) seen.cut++;
+  else seen.wrong++;
+}

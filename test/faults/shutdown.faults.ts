@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { createClientPool, NpwsModule, type PoolConnection } from 'nestjs-npws';
+import { type ClientPool, createClientPool, NpwsModule, type PoolConnection } from 'nestjs-npws';
 import { GoPeer } from '../interop/driver.js';
 import { boot, type BootedApp, LOCAL, PLATFORMS, quickClient } from '../support/apps.js';
 import { Dice } from '../support/dice.js';
@@ -41,13 +41,13 @@ async function serving(platform: (typeof PLATFORMS)[number], maxCapacity: number
   );
 }
 
-/** Takes one connection at both ends. */
+/** Takes one connection of a client at both ends. */
 async function join(
   app: BootedApp,
-  client: { outgoingGet(id: string): Promise<PoolConnection> },
+  client: ClientPool<PoolConnection>,
 ): Promise<[PoolConnection, PoolConnection]> {
-  const near = await app.server.incomingGet();
-  return [near, await client.outgoingGet(near.id)];
+  const far = await client.incomingGet();
+  return [await app.server.outgoingGet(far.id), far];
 }
 
 describe.each(PLATFORMS)('app.close() of an application on %s under fire', (platform) => {
@@ -61,17 +61,12 @@ describe.each(PLATFORMS)('app.close() of an application on %s under fire', (plat
       const protocol = dice.pick([1, 2] as const);
       const options = { minCapacity: 6, maxCapacity: 6, minInterval: 10, maxInterval: 10, maxBackoff: 100, drainTimeout: 0, protocol };
       await using healthy = createClientPool(quickClient(app.poolPort, options));
-      // Of this only deaf ones are taken: the server hands out the oldest.
       await using deaf = createClientPool(quickClient(relay.port, options));
-      await deaf.start();
-      await until(deaf, () => deaf.active() === 6);
-      await until(app.server, () => app.server.active() >= 6);
-      const held: PoolConnection[] = [];
-      for (let taken = 0; taken < 3; taken++) held.push((await join(app, deaf))[0]);
-      for (const connection of held) connection.write(WORDS);
-      await healthy.start();
-      await until(healthy, () => healthy.active() === 6);
-      while (app.server.active() > 6) (await app.server.incomingGet()).destroy();
+      for (const client of [healthy, deaf]) {
+        await client.start();
+        await until(client, () => client.active() === 6);
+      }
+      for (let taken = 0; taken < 3; taken++) (await join(app, deaf))[0].write(WORDS);
       const pairs = [await join(app, healthy), await join(app, healthy), await join(app, healthy), await join(app, healthy)];
       const outcomes = pairs.map(([, far]) => outcomeOf(far));
       const [first, second, ...endless] = pairs.map(([near]) => near);

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createCertificate } from '../support/certificates.js';
 import { Dice } from '../support/dice.js';
+import { machine } from '../support/machine.js';
 import { FaultRelay } from '../support/fault-relay.js';
 import { Fate, namesOf } from './faults.js';
 import { LANES, type Sum, type Told } from './orders.js';
@@ -143,10 +143,6 @@ function report(): void {
   console.log(`${problems.length} problems: 0 lost, doubled, reordered or silently cut when that is 0`);
   for (const problem of problems.slice(0, 50)) console.error(problem);
   process.exitCode = problems.length > 0 ? 1 : 0;
-}
-
-function machine(): string {
-  return `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`;
 }
 
 function pause(ms: number): Promise<void> {

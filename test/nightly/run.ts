@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { machine } from '../support/machine.js';
 
 // npm run nightly [-- --only REGEX] [-- --here]: what takes longer than a change may wait for, part by part, in a process that
 // outlives this one; with --here, in this one. A run that was cut off goes on where it was, as long as the code is the same.
@@ -170,10 +170,9 @@ async function run({ script, args = [], env = {}, keep }: Part): Promise<Outcome
 }
 
 function reportOf({ commit, outcomes }: State): string {
-  const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`;
   const parts = Object.entries(outcomes).map(
     ([name, { passed, seconds, lines }]) =>
       `## ${name}\n\n${passed ? 'Passed' : '**Failed**'} after ${seconds} s.\n\n\`\`\`\n${lines.join('\n')}\n\`\`\`\n`,
   );
-  return [`# Nightly run`, `Commit ${commit}. ${machine}.`, ...parts].join('\n\n');
+  return [`# Nightly run`, `Commit ${commit}. ${machine()}.`, ...parts].join('\n\n');
 }

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createCertificate } from '../support/certificates.js';
 import { Dice } from '../support/dice.js';
+import { machine } from '../support/machine.js';
 import { LANES, type Setup } from './orders.js';
 import { buildPeer, PeerProcess } from './peer-process.js';
 import { growthLine, growthsOf, lineOf, ROLES, type Sample, usesOf } from './report.js';
@@ -155,10 +155,6 @@ function positive(name: 'minutes' | 'rate'): number {
   const value = Number(values[name]);
   if (!(value > 0)) throw new Error(`--${name}: expected a number above 0, got ${values[name]}`);
   return value;
-}
-
-function machine(): string {
-  return `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`;
 }
 
 function pause(ms: number): Promise<void> {

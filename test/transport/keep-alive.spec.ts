@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { PingMode } from '../../lib/core/pool-options.js';
 import { KeepAlive } from '../../lib/transport/keep-alive.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
+import { Dice } from '../support/dice.js';
 
 const PERIOD = 10_000;
 const PONG_DEADLINE = 10_000;
@@ -165,6 +166,50 @@ describe('an idle connection', () => {
       { numRuns: 1_000 },
     );
     expect(stalls).toBeGreaterThan(5_000);
+  });
+
+  it('is never given up while its peer is well: ten thousand, whatever holds both up', () => {
+    const seen = {
+      links: 0,
+      stalls: 0,
+      'slow pongs': 0,
+      'peer stopped': 0,
+      'we stopped reading': 0,
+      pings: 0,
+      lost: 0,
+    };
+    for (; seen.links < 10_000; seen.links++) {
+      const dice = new Dice(seen.links);
+      const idle = new Idle('auto', () => dice.next(), PERIOD, dice.percent(50));
+      idle.clock.advance(2_000);
+      for (let step = 0; step < 8; step++) {
+        const held = dice.pick(['stalls', 'slow pongs', 'peer stopped', 'we stopped reading'] as const);
+        seen[held]++;
+        const before = idle.pings.length;
+        idle.answersAfter = null;
+        if (held === 'stalls') {
+          idle.clock.stall(50 + dice.below(4_950));
+          idle.clock.advance(0);
+        } else if (held === 'slow pongs') {
+          idle.answersAfter = 1 + dice.below(PONG_DEADLINE - 100);
+          idle.clock.advance(dice.below(2 * PERIOD));
+        } else if (held === 'peer stopped') {
+          idle.clock.advance(dice.below(PONG_DEADLINE - 100));
+        } else {
+          idle.isPaused = true;
+          idle.clock.advance(dice.below(3 * PERIOD));
+          idle.isPaused = false;
+        }
+        // What was held up comes.
+        if (held !== 'slow pongs' && idle.pings.length > before) idle.pong();
+        idle.answersAfter = 1;
+        idle.pong();
+      }
+      seen.pings += idle.pings.length;
+      if (idle.lostAt !== null) seen.lost++;
+    }
+    expect(seen.lost).toBe(0);
+    expect(Math.min(...Object.values({ ...seen, lost: Infinity }))).toBeGreaterThanOrEqual(10_000);
   });
 
   it.each([1, 100, 5_000, 9_900])('whose peer answers after %p ms stays', (delay) => {

@@ -262,8 +262,8 @@ describe('a client that breaks the rules of protocol 2', () => {
 
 /** A client pool whose link has served and is given back. */
 async function givenBack(options: Options = {}): Promise<Ends> {
-  // Room for it although a slow machine may have dialled another meanwhile.
-  const ends = await withServer({ maxCapacity: 2, ...options });
+  // Room for it although a slow machine may have dialled others meanwhile.
+  const ends = await withServer({ maxCapacity: 8, ...options });
   const connection = await ends.pool.outgoingGet(ends.id);
   const outcome = outcomeOf(connection);
   send(ends, ['data', END]);

@@ -53,7 +53,7 @@ export class ClientPool<C> extends Pool<C> {
   #lastRound: number | undefined;
   /** When links in use were last replaced by dials. */
   #lastReplaced = -Infinity;
-  /** When a link that took the last place was last given another name than the control ID. */
+  /** When a dial that could have brought a lost control connection brought another, if that still has its place. */
   #controlMissed = -Infinity;
   #nextRound: { at: number; cancel: Cancel } | undefined;
 
@@ -225,13 +225,18 @@ export class ClientPool<C> extends Pool<C> {
     return this.#lacksControl() && this.waiters.isNamed(CONTROL_ID);
   }
 
-  /** How many dials are missing. A reserved control connection comes on top of all, but not of one that has its place. */
+  /** How many dials are missing. One for a lost control connection comes on top of all others. */
   #need(): number {
     const { maxCapacity } = this.options;
     const { idle } = this.store;
     const waiting = Math.min(this.waiters.inLine, maxCapacity);
-    const control = this.#lacksControl() && idle <= maxCapacity ? 1 : 0;
+    const control = this.#mayTryControl() && idle <= maxCapacity ? 1 : 0;
     return Math.max(this.#capacity - idle, waiting, 0) + control - this.connecting();
+  }
+
+  /** Whether a dial may bring a lost control connection: not soon after one was given another name. */
+  #mayTryControl(): boolean {
+    return this.#lacksControl() && this.clock.now() - this.#controlMissed >= this.options.maxBackoff;
   }
 
   /** Whether those that are coming, the one just returned among them, fit beside the idle ones (I6). */
@@ -246,13 +251,13 @@ export class ClientPool<C> extends Pool<C> {
 
   /**
    * Where a dial for a lost control connection was given another name, as the server did not know yet of the loss, that
-   * one has the place of the next. It goes, but seldom: the server may issue no other control connection ever.
+   * one has the place of the next. It makes way, every `maxBackoff`: for ever, if the server never issues it again.
    */
   #makeRoomForControl(): void {
-    const { maxCapacity, maxBackoff } = this.options;
-    if (!this.#lacksControl() || this.store.idle <= maxCapacity) return;
-    if (this.clock.now() - this.#controlMissed < maxBackoff) return;
-    this.custody.partStored(this.store.allForAnyone().slice(-1), 'surplus');
+    if (this.#outage || this.#controlMissed === -Infinity || !this.#mayTryControl()) return;
+    this.#controlMissed = -Infinity;
+    if (this.store.idle > this.#capacity)
+      this.custody.partStored(this.store.allForAnyone().slice(-1), 'surplus');
   }
 
   #refill(): void {
@@ -315,6 +320,7 @@ export class ClientPool<C> extends Pool<C> {
     this.#outage = undefined;
     this.#created++;
     this.#noteControl(link);
+    this.#controlMissed = this.#lacksControl() ? this.clock.now() : -Infinity;
     this.arrive(link);
     if (outage) {
       outage.cancel();
@@ -327,7 +333,6 @@ export class ClientPool<C> extends Pool<C> {
 
   #noteControl(link: Link<C>): void {
     if (link.id === CONTROL_ID) this.#control = link;
-    else if (this.store.idle >= this.options.maxCapacity) this.#controlMissed = this.clock.now();
   }
 
   #failed(error: NpwsError, probed: Backoff | undefined): void {

@@ -48,7 +48,7 @@ export const CLOSINGS: Readonly<Record<PartReason, Closing>> = {
 /** Not 1000, which would tell the peer that its bytes were read. */
 export const UNREAD_CODE = 1013;
 
-/** What closes a link of protocol 2 that is idle at this end: nothing of its use reached an application here. */
+/** What a link that is idle at this end is closed with instead of those words: nothing of its use reached an application here. */
 export const UNUSED = 'unused';
 
 /** A count for each reason. */

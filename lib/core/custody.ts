@@ -135,9 +135,8 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
       this.#adopt(link);
       this.#parting.set(link, why);
       const { code, words } = CLOSINGS[why];
-      // A peer that has begun to write, or just does, must not take it for a clean end.
-      const isUnread = link.begun || (why === 'surplus' && !link.renewable);
-      link.close(isUnread ? UNREAD_CODE : code, words);
+      // A peer that has begun to write must not take it for a clean end.
+      link.close(link.begun ? UNREAD_CODE : code, words);
     }
     this.pool.changed();
   }

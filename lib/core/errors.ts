@@ -202,7 +202,7 @@ export class NpwsTruncatedError extends NpwsError {
 
 /**
  * The peer closed the connection while nobody there had it: no byte of this use reached an application. Taking another
- * one and saying everything again is safe. (A Go peer can't tell: there it is an end, or an `NpwsTruncatedError`.)
+ * one and saying everything again is safe. (A Go peer does not say so: its close is an end, or an `NpwsTruncatedError`.)
  */
 export class NpwsConnectionUnusedError extends NpwsError {
   /** Stable: what to tell this error by. */

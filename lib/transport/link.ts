@@ -180,7 +180,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
   }
 
   close(code: number, reason: string): void {
-    // With this the peer's application knows that nothing of its use was seen here. A name may be on its way.
+    // With this a peer of this package knows that nothing of its use was seen here. A name may be on its way.
     const isUnseen = this.#protocol === 2 ? (this.#use ?? this.#readNaming) : !this.begun;
     if (isUnseen) this.#close(code === 1001 ? 1001 : 1000, UNUSED, UNUSED_GRACE);
     else this.#close(code, reason, UNUSED_GRACE);
@@ -329,7 +329,7 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     else if (this.#protocol === 1) this.#use.receiveEnd(code);
   }
 
-  /** What a close in good order breaks, if anything: under protocol 2 it is the end of no stream. Go peers never say `UNUSED`. */
+  /** What a close in good order breaks, if anything: under protocol 2 all that is not complete, under 1 what was unused. */
   #lossBy(code: number, reason: string): Error | null {
     const use = this.#use;
     if (!use || use.isComplete || !(use.isTaken || use.begun)) return null;

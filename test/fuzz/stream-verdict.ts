@@ -27,14 +27,17 @@ function isPlain({ acts }: Script): boolean {
 }
 
 function judgeReading({ ending, acts }: Script, seen: SeenUse, read: Buffer, end: Decoded['end'], data: Buffer, isExact: boolean, expect: Expect): void {
-  const isClean = end.kind === 'closed' && (end.code === 1000 || end.code === 1001);
+  const isInOrder = end.kind === 'closed' && (end.code === 1000 || end.code === 1001);
+  const isUnused = isInOrder && end.reason === 'unused' && data.length === 0;
+  const isClean = isInOrder && !isUnused;
   const isReset = !isExact && ending === 'reset';
+  if (isUnused && !isReset) expect(seen.error?.code === 'ERR_NPWS_UNUSED', `told ${seen.error?.message ?? 'nothing'} instead of unused`);
   if (seen.ended) expect(isClean && read.length === data.length, `read as a clean end after ${read.length} of ${data.length} bytes, ${end.kind}`);
   if (isClean && !isReset) expect(seen.ended, 'a clean end was not read as one');
   if (end.kind === 'open' && ending === 'silence') {
     expect(read.length === data.length, `${read.length} of ${data.length} bytes read while open`);
     expect(!seen.error, `failed while open: ${seen.error?.message ?? ''}`);
-  } else if (!isClean) {
+  } else if (!isInOrder) {
     expect(seen.error !== null, 'a cut was told to nobody');
     // Who writes may hear of it by a write that failed, before the code is known.
     const isNamed = end.kind !== 'open' && !isReset && acts[0]?.after === -1 && acts[0].size === 0;

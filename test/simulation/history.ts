@@ -55,7 +55,7 @@ export function blankTally(): Tally {
 
 export function historyOf(seed: number): History {
   const dice = new Dice(seed);
-  const length = 3 + dice.below(20);
+  const length = 3 + dice.below(14);
   return { seed, deeds: Array.from({ length }, () => ({ do: dice.pick(DEEDS), n: dice.next() })) };
 }
 

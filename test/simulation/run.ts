@@ -48,7 +48,9 @@ async function playAll(histories: number, seconds: number): Promise<void> {
   for (const [what] of never) console.error(`this never came about, so it proves nothing: ${what}`);
   const [failure] = failures;
   if (failure) await explain(...failure);
-  if (never.length > 0) process.exitCode = 1;
+  if (failures.length === 0 && total.histories < histories)
+    console.error('the time is over before all were played');
+  if (never.length > 0 || total.histories < histories) process.exitCode = 1;
 }
 
 async function runLane(order: Omit<LaneOrder, 'playing'>): Promise<LaneReport> {

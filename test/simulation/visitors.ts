@@ -161,8 +161,11 @@ export class Visitors {
   #compare(use: SimUse, other: SimUse, problem: string): void {
     const far = use.end.link.otherOf(use.end);
     if (other.end === far && other.number === use.number) this.tally.met++;
-    // Its name may be another's by now, when the use that it was told of is over there.
-    else if (!use.isDead && !far.isEnded && far.use?.number === use.number) this.problems.push(problem);
+    else if (use.isDead || far.isEnded || far.use?.number !== use.number)
+      // Its name may be another's by now, when the use that it was told of is over there.
+      return;
+    // One of the same name that is dead at the taker's end, of which this end has not heard yet, breaks: no harm is done.
+    else if (!other.end.link.otherOf(other.end).isEnded) this.problems.push(problem);
   }
 
   /** What an application does with a use: it says something, ends, reads, or gives up. In the end it lets go. */

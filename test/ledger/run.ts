@@ -30,7 +30,7 @@ const { values } = parseArgs({
   },
 });
 const messages = Number(values.messages ?? (values.long ? 100_000_000 : 1_000_000));
-const minutes = Number(values.minutes ?? (values.long ? 60 : 4));
+const minutes = Number(values.minutes ?? (values.long ? 60 : 5));
 const seed = Number(values.seed);
 
 /** Faults a second. */
@@ -136,6 +136,9 @@ function report(): void {
     if (stalled.includes(total)) problems.push(`${name}: nothing goes on in the calm behind the faults`);
   }
   console.log(`faults: ${Object.entries(fate.counts).map(([name, count]) => `${name} ${count}`).join(', ')}`); // prettier-ignore
+  if (!values.long && read() < messages)
+    problems.push(`the time was over before ${messages} messages were read`);
+  if (fate.total < took * PACE * 0.75) problems.push(`there should have been about ${PACE} faults a second`);
   for (const [name, count] of Object.entries(fate.counts)) {
     if (count === 0) problems.push(`this fault never came: ${name}`);
   }

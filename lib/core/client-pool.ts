@@ -254,10 +254,11 @@ export class ClientPool<C> extends Pool<C> {
    * one has the place of the next. It makes way, every `maxBackoff`: for ever, if the server never issues it again.
    */
   #makeRoomForControl(): void {
-    if (this.#outage || this.#controlMissed === -Infinity || !this.#mayTryControl()) return;
+    if (this.#outage || !this.#mayTryControl()) return;
+    // A link that came back and was named has that place only when no other is left.
+    const most = this.#controlMissed === -Infinity ? this.options.maxCapacity : this.#capacity;
     this.#controlMissed = -Infinity;
-    if (this.store.idle > this.#capacity)
-      this.custody.partStored(this.store.allForAnyone().slice(-1), 'surplus');
+    if (this.store.idle > most) this.custody.partStored(this.store.allForAnyone().slice(-1), 'surplus');
   }
 
   #refill(): void {

@@ -541,6 +541,30 @@ describe('the control connection that comes back', () => {
     const next = arriveNext(rig, '00000000');
     expect(await waiting).toBe(next);
   });
+
+  it('gets its place back at a client that reserves it, from a link that came back when it was lost', async () => {
+    const rig = await startedClient({
+      minCapacity: 2,
+      maxCapacity: 2,
+      minInterval: 100,
+      maxInterval: 100,
+      reserveControl: true,
+    });
+    const freshId = idSource();
+    const control = arriveNext(rig, '00000000');
+    rig.arriveAll(freshId, true);
+    const link = await rig.pool.incomingGet(0);
+    rig.clock.advance(2_000);
+    rig.arriveAll(freshId, true);
+    control.vanish();
+    link.comeBack();
+    link.rename('000000aa');
+    expect(rig.pool.stats()).toMatchObject({ active: 3, connecting: 0 });
+    rig.clock.advance(200);
+    expect(rig.pool.stats()).toMatchObject({ active: 2, connecting: 1 });
+    arriveNext(rig, '00000000');
+    expect(rig.pool.stats()).toMatchObject({ active: 3, connecting: 0 });
+  });
 });
 
 describe('a client whose links are in use', () => {

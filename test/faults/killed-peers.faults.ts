@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createClientPool, type PoolConnection } from 'nestjs-npws';
+import { figures } from '../support/figures.js';
 import { Facing } from '../interop/idle/facing.js';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { Dice } from '../support/dice.js';
@@ -7,21 +8,13 @@ import { FaultRelay } from '../support/fault-relay.js';
 import { until } from '../support/pair.js';
 import { bytesOf, outcomeOf } from '../support/raw-bytes.js';
 import { portOf, startServer } from '../support/raw-joined.js';
+import { settledAfter } from '../support/settled-after.js';
 import { ownProgram } from './own-program.js';
 
-const lines: string[] = [];
-
-afterAll(() => {
-  process.stderr.write(`\n${lines.join('\n')}\n`);
-});
+const lines = figures();
 
 /** How long a killed peer's connections may stay idle here, in milliseconds. */
 const GONE_WITHIN = 100;
-
-/** Resolves so much later, when what has come in meanwhile is read too: a machine that stands still is no late pool. */
-function settledAfter(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(() => setImmediate(resolve), ms));
-}
 
 describe('peers that are killed while 50 connections to each are idle', () => {
   const IDLE = 50;

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
 import { createClientPool, createServerPool, type PoolConnection, type ServerPool } from 'nestjs-npws';
+import { figures } from '../support/figures.js';
 import { GoPeer } from '../interop/driver.js';
 import { OwnPool } from '../interop/own-peer.js';
 import { freePort } from '../support/apps.js';
@@ -10,19 +12,11 @@ import { describeUnless } from '../support/describe-unless.js';
 import { until } from '../support/pair.js';
 import { ownProgram } from './own-program.js';
 
-const lines: string[] = [];
-
-afterAll(() => {
-  process.stderr.write(`\n${lines.join('\n')}\n`);
-});
+const lines = figures();
 
 /** Limits how many files a process may open; it has raised its own limit when it began. */
 function limit(pid: number, files: number): void {
   execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}:`]);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** A server on a fixed port that can be gone: then who dials is refused by the kernel. Notes when somebody came. */

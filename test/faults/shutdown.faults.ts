@@ -1,11 +1,14 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type ClientPool, createClientPool, NpwsModule, type PoolConnection } from 'nestjs-npws';
+import { figures } from '../support/figures.js';
+import { quantile } from '../bench/quantile.js';
 import { GoPeer } from '../interop/driver.js';
 import { boot, type BootedApp, LOCAL, PLATFORMS, quickClient } from '../support/apps.js';
 import { Dice } from '../support/dice.js';
 import { FaultRelay } from '../support/fault-relay.js';
 import { until } from '../support/pair.js';
 import { bytesOf, type Outcome, outcomeOf } from '../support/raw-bytes.js';
+import { settledAfter } from '../support/settled-after.js';
 import { ownProgram } from './own-program.js';
 
 // app.close() while everything goes on: streams in use, healthy and deaf peers, dials, gets that wait, HTTP requests.
@@ -14,23 +17,16 @@ const CLOSES = Number(process.env['CLOSES'] ?? 25);
 const CLOSES_IDLE = Number(process.env['CLOSES_IDLE'] ?? 3);
 const DRAIN = 100;
 const WORDS = bytesOf(200_000, 5);
-const lines: string[] = [];
-
-afterAll(() => {
-  process.stderr.write(`\n${lines.join('\n')}\n`);
-});
+const lines = figures();
 
 /** How long it takes, or null when it is not done so much later, however slow the machine is: what was due is done first. */
 async function took(work: Promise<unknown>, bound: number): Promise<number | null> {
   const start = performance.now();
-  const late = new Promise<null>((resolve) =>
-    setTimeout(() => setImmediate(() => { resolve(null); }), bound),
-  ); // prettier-ignore
-  return Promise.race([work.then(() => performance.now() - start), late]);
+  return Promise.race([work.then(() => performance.now() - start), settledAfter(bound).then(() => null)]);
 }
 
 function summary(times: readonly number[]): string {
-  return `median ${medianOf(times).toFixed(0)} ms, longest ${Math.max(...times).toFixed(0)} ms`;
+  return `median ${quantile(times, 0.5).toFixed(0)} ms, longest ${Math.max(...times).toFixed(0)} ms`;
 }
 
 async function serving(platform: (typeof PLATFORMS)[number], maxCapacity: number): Promise<BootedApp> {
@@ -108,14 +104,10 @@ describe.each(PLATFORMS)('app.close() of an application on %s under fire', (plat
       await client.close();
     }
     lines.push(`closed with 1,000 idle, ${platform}: ${CLOSES_IDLE} times, ${summary(times)}; own time: ${summary(own)}`);
-    expect(medianOf(own)).toBeLessThanOrEqual(300);
+    expect(quantile(own, 0.5)).toBeLessThanOrEqual(300);
     expect(Math.max(...times)).toBeLessThan(3_000);
   }, 30_000 + CLOSES_IDLE * 15_000); // prettier-ignore
 });
-
-function medianOf(numbers: readonly number[]): number {
-  return [...numbers].sort((one, other) => one - other)[numbers.length >> 1] ?? NaN;
-}
 
 function count(seen: { whole: number; cut: number; wrong: number }, { bytes, ended, error }: Outcome): void {
   const isWhole = bytes.equals(WORDS);

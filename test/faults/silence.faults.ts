@@ -1,24 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
+import { figures } from '../support/figures.js';
 import { Facing, type Role } from '../interop/idle/facing.js';
 import { OwnPool } from '../interop/own-peer.js';
 import { describeUnless } from '../support/describe-unless.js';
 import { NetworkNamespace } from '../support/network-namespace.js';
+import { settledAfter } from '../support/settled-after.js';
 import { ownProgram } from './own-program.js';
 
 // Silence that is the end of a peer, and silence that is not. The network is that of a real kernel: see NetworkNamespace.
 
 const COUNT = 25;
 const ROLES: readonly Role[] = ['client', 'server'];
-const lines: string[] = [];
-
-afterAll(() => {
-  process.stderr.write(`\n${lines.join('\n')}\n`);
-});
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
+const lines = figures();
 
 describeUnless(await NetworkNamespace.obstacle())(
   'a peer of this package that is cut off without a word',
@@ -43,11 +38,10 @@ describeUnless(await NetworkNamespace.obstacle())(
     await network.blackHole();
     const delay = monitorEventLoopDelay({ resolution: 10 });
     delay.enable();
-    await pause(WITHIN + 250);
+    await settledAfter(WITHIN + 250);
     // A loop that stood still gives peers another deadline: it may have been its own fault.
-    if (delay.max > STALL) await pause(KEEP_ALIVE + 500);
+    if (delay.max > STALL) await settledAfter(KEEP_ALIVE + 500);
     delay.disable();
-    await new Promise((resolve) => setImmediate(resolve));
     const last = (facing.lost.at(-1)?.at ?? NaN) - cut;
     lines.push(`cut off while idle, ${role}: ${facing.lost.length} of ${COUNT} gone, the last after ${last.toFixed(0)} ms of ${WITHIN}`);
     expect(facing.lost).toHaveLength(COUNT);

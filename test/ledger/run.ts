@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createCertificate } from '../support/certificates.js';
 import { Dice } from '../support/dice.js';
@@ -146,8 +147,4 @@ function report(): void {
   console.log(`${problems.length} problems: 0 lost, doubled, reordered or silently cut when that is 0`);
   for (const problem of problems.slice(0, 50)) console.error(problem);
   process.exitCode = problems.length > 0 ? 1 : 0;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -233,8 +233,8 @@ export class SimEnd implements Link<SimUse> {
   }
 
   #onClose(code: number, reason: string): void {
-    const isOver = this.#endInOrder(code, reason);
-    if (isOver) this.tell({ is: 'closed', code, reason });
+    this.#endInOrder(code, reason);
+    this.tell({ is: 'closed', code, reason });
     this.#vanishSoon();
   }
 
@@ -244,19 +244,18 @@ export class SimEnd implements Link<SimUse> {
   }
 
   /** What a close in good order breaks: under protocol 2 it is the end of no stream. */
-  #endInOrder(code: number, reason: string): boolean {
+  #endInOrder(code: number, reason: string): void {
     const { use } = this;
     if (!this.renewable) {
       use?.receive('fin');
       this.#end({ code, reason, clean: code === 1000 || code === 1001, error: null });
-      return true;
+      return;
     }
     const isHarmless = !use || use.isComplete || !(use.isTaken || use.begun);
     const isUnused = reason === UNUSED && !use?.hasHeard;
     if (use?.isTaken && isUnused) use.isUnused = true;
     const clean = isHarmless || isUnused;
     this.#end({ code, reason, clean, error: isHarmless ? null : new Error(`closed: ${reason}`) });
-    return true;
   }
 
   #end(end: Pick<LinkEnd, 'code' | 'reason' | 'clean' | 'error'>): void {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Look } from './orders.js';
 import type { PeerProcess } from './peer-process.js';
 
@@ -27,7 +28,7 @@ export async function rest(peers: readonly PeerProcess[], before?: Holdings): Pr
     if (isLate && busy !== null) throw new Error(`not at rest within ${PATIENCE} ms: ${busy}`);
     if (same >= STEADY && (isLate || !before || differences(before, now).length === 0)) return now;
     if (isLate && same === 0) throw new Error(`what is held does not settle within ${PATIENCE} ms`);
-    await new Promise((resolve) => setTimeout(resolve, PERIOD));
+    await pause(PERIOD);
   }
 }
 

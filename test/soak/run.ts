@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createCertificate } from '../support/certificates.js';
 import { Dice } from '../support/dice.js';
@@ -155,8 +156,4 @@ function positive(name: 'minutes' | 'rate'): number {
   const value = Number(values[name]);
   if (!(value > 0)) throw new Error(`--${name}: expected a number above 0, got ${values[name]}`);
   return value;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,4 +1,5 @@
-import { afterAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
+import { figures } from '../../support/figures.js';
 import { NetworkNamespace } from '../../support/network-namespace.js';
 import { OwnPool } from '../own-peer.js';
 import { describeUnless } from '../../support/describe-unless.js';
@@ -18,11 +19,7 @@ const DEADLINE = 10_000;
 /** How long until each connection has had its one ping, which a Go peer leaves unread: 1 s at most. */
 const LEARNT = 1_500;
 
-const lines: string[] = [];
-
-afterAll(() => {
-  process.stderr.write(`\n${lines.join('\n')}\n`);
-});
+const lines = figures();
 
 function ms(since: number, until = performance.now()): string {
   return `${(until - since).toFixed(0)} ms`;

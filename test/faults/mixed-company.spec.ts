@@ -13,7 +13,7 @@ import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 import { createPair, type Pair, until } from '../support/pair.js';
 import { bytesOf, digestOf } from '../support/raw-bytes.js';
 import { portOf, startServer } from '../support/raw-joined.js';
-import { Relay } from '../support/relay.js';
+import { FaultRelay } from '../support/fault-relay.js';
 
 type Protocol = 1 | 2;
 
@@ -322,7 +322,7 @@ describe('behind a relay', () => {
 
   it('that passes bytes on, they speak protocol 2, and links serve again', async () => {
     await using server = await startServer({ maxCapacity: 100 });
-    await using relay = await Relay.to(portOf(server));
+    await using relay = await FaultRelay.to(portOf(server));
     await using client = await startClient(relay.port, { drainTimeout: 0 });
     await until(server, () => server.active() >= 4);
     expect(await exchangeMany({ server, client } as Pair, 20)).toEqual(new Set(['2 and 2']));

@@ -8,7 +8,7 @@ import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
 import { frameOf } from '../support/raw-frames.js';
 import { createRawServerPool, portOf, startServer } from '../support/raw-joined.js';
 import { connectNamed, connectRaw, RawServer } from '../support/raw-peer.js';
-import { Relay } from '../support/relay.js';
+import { FaultRelay } from '../support/fault-relay.js';
 
 const idFrame = (number: number): Buffer => frameOf(Buffer.from([0, 0, 1, number]));
 
@@ -57,7 +57,7 @@ describe('what NPWS gets wrong is right here', () => {
 
   it("defect 3: a killed client's slots are free at once", async () => {
     await using server = await startServer({ maxCapacity: 20 });
-    await using relay = await Relay.to(portOf(server));
+    await using relay = await FaultRelay.to(portOf(server));
     await using first = clientOf(relay.port, 20);
     await first.start();
     await until(server, () => server.active() === 20);

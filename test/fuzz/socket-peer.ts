@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { frameOf, PING, PONG } from '../support/raw-frames.js';
+import { reset } from '../support/reset.js';
 import type { Role } from './script.js';
 import { framesIn } from './verdict.js';
 
@@ -27,10 +28,8 @@ export class SocketPeer {
     return Buffer.concat(this.#parts);
   }
 
-  /** Resets the connection, unless it has ended: Node would never close a socket that is reset while it ends. */
   reset(): void {
-    if (this.socket.writable) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    reset(this.socket);
   }
 
   async head(): Promise<void> {

@@ -19,26 +19,48 @@ export interface Victim {
   end(signal: 'SIGKILL' | 'SIGTERM'): boolean;
 }
 
-/** Lets a fault befall somebody. False when there was nobody to befall. */
-type Fault = (victims: Victims, dice: Dice) => boolean;
+/** Lets a fault befall somebody, now or when its moment comes, and calls `befell` then. */
+type Fault = (victims: Victims, dice: Dice, befell: () => void) => void;
 
 const lane = (dice: Dice): Lane => dice.pick(LANE_NUMBERS);
 const victim = ({ client, server }: Victims, dice: Dice): Victim => dice.pick([client, server]);
 
 /** Befalls one connection that is there. */
-function onWay(fault: (way: Way, dice: Dice) => void): Fault {
-  return ({ relays }, dice) => {
+function onWay(fault: (way: Way, dice: Dice, befell: () => void) => void): Fault {
+  return ({ relays }, dice, befell) => {
     const ways = [...(relays[lane(dice)]?.ways ?? [])];
     const way = ways[dice.below(Math.max(1, ways.length))];
-    if (way) fault(way, dice);
-    return way !== undefined;
+    if (way) fault(way, dice, befell);
   };
 }
 
+/** Befalls a process that tells when it does. */
+const ordered =
+  (order: (dice: Dice) => Order): Fault =>
+  (victims, dice) => {
+    victim(victims, dice).send(order(dice));
+  };
+
+/** Befalls a process from without. */
+const signalled =
+  (fault: (victim: Victim, dice: Dice) => boolean): Fault =>
+  (victims, dice, befell) => {
+    if (fault(victim(victims, dice), dice)) befell();
+  };
+
 const troubled = (of: (dice: Dice) => Trouble): Fault =>
-  onWay((way, dice) => {
-    way.trouble(of(dice), 200 + dice.below(1_500));
+  onWay((way, dice, befell) => {
+    way.trouble(of(dice), 200 + dice.below(1_500), once(befell));
   });
+
+/** A trouble is one fault, however much passes through it. */
+function once(befell: () => void): () => void {
+  let isOver = false;
+  return () => {
+    if (!isOver) befell();
+    isOver = true;
+  };
+}
 
 /** Every kind of fault, and how often it is drawn beside the others. */
 export const FAULTS = {
@@ -48,47 +70,44 @@ export const FAULTS = {
   bandwidth: [10, troubled((dice) => ({ rate: dice.pick([5_000, 50_000, 500_000]) }))],
   'black hole': [
     10,
-    onWay((way, dice) => {
+    onWay((way, dice, befell) => {
       way.blackHole(dice.below(3_000));
+      befell();
     }),
   ],
   'reset at a byte': [
     12,
-    onWay((way, dice) => {
-      way.cutBehind(dice.pick([0, dice.below(100), dice.below(5_000), dice.below(100_000)]));
+    onWay((way, dice, befell) => {
+      way.cutBehind(dice.pick([0, dice.below(100), dice.below(5_000), dice.below(100_000)]), 'reset', befell);
     }),
   ],
   'half-close': [
     8,
-    onWay((way, dice) => {
+    onWay((way, dice, befell) => {
       way.halfClose(dice.below(500));
+      befell();
     }),
   ],
   refusal: [
     4,
-    ({ relays }, dice) => {
-      relays[lane(dice)]?.refuse(20 + dice.below(200));
-      return true;
+    ({ relays }, dice, befell) => {
+      relays[lane(dice)]?.refuse(20 + dice.below(200), befell);
     },
   ],
-  flush: [6, (victims, dice) => victim(victims, dice).send({ do: 'flush', lane: lane(dice) })],
+  flush: [6, ordered((dice) => ({ do: 'flush', lane: lane(dice) }))],
   'full buffers': [
     8,
-    (victims, dice) =>
-      victim(victims, dice).send({ do: 'read nothing', lane: lane(dice), ms: 50 + dice.below(800) }),
+    ordered((dice) => ({ do: 'full buffers', lane: lane(dice), ms: 50 + dice.below(800) })),
   ],
-  'event-loop stall': [
-    4,
-    (victims, dice) => victim(victims, dice).send({ do: 'stall', ms: 50 + dice.below(500) }),
-  ],
-  SIGSTOP: [3, (victims, dice) => victim(victims, dice).stop(50 + dice.below(1_000))],
-  SIGKILL: [1, (victims, dice) => victim(victims, dice).end('SIGKILL')],
-  restart: [1, (victims, dice) => victim(victims, dice).end('SIGTERM')],
+  'event-loop stall': [4, ordered((dice) => ({ do: 'event-loop stall', ms: 50 + dice.below(500) }))],
+  SIGSTOP: [3, signalled((process, dice) => process.stop(50 + dice.below(1_000)))],
+  SIGKILL: [1, signalled((process) => process.end('SIGKILL'))],
+  restart: [1, signalled((process) => process.end('SIGTERM'))],
 } as const satisfies Record<string, readonly [weight: number, fault: Fault]>;
 
 export type FaultName = keyof typeof FAULTS;
 
-/** How many faults are drawn until one finds somebody. */
+/** How many faults are drawn at a time at most: some find nobody to befall, or only later. */
 const TRIES = 10;
 
 /** Draws faults and lets them befall the victims. */
@@ -96,7 +115,6 @@ export class Fate {
   readonly counts: Partial<Record<FaultName, number>> = {};
   readonly #urn: FaultName[];
   readonly #since = performance.now();
-  #drawn = 0;
 
   /** `names` are the faults to draw from. */
   constructor(
@@ -108,28 +126,24 @@ export class Fate {
     for (const name of names) this.counts[name] = 0;
   }
 
-  /** How many faults there were: connections refused, and of all others those that befell somebody. */
+  /** How many faults have befallen somebody. */
   get total(): number {
     return Object.values(this.counts).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Draws as many as there should have been by now, at `pace` a second. */
+  /** Draws until there were as many as there should have been by now, at `pace` a second. */
   catchUp(pace: number): void {
-    for (const due = ((performance.now() - this.#since) / 1_000) * pace; this.#drawn < due; this.#drawn++) {
-      // Some find nobody to befall.
-      for (let tries = 0; tries < TRIES && !this.#draw(); tries++);
+    const due = ((performance.now() - this.#since) / 1_000) * pace;
+    for (let tries = 0; tries < TRIES && this.total < due; tries++) {
+      const name = this.dice.pick(this.#urn as [FaultName, ...FaultName[]]);
+      FAULTS[name][1](this.victims, this.dice, () => {
+        this.befell(name);
+      });
     }
   }
 
-  #draw(): boolean {
-    const name = this.#urn[this.dice.below(this.#urn.length)];
-    if (!name) return false;
-    const befell = FAULTS[name][1](this.victims, this.dice);
-    if (befell && name !== 'refusal') this.counts[name] = (this.counts[name] ?? 0) + 1;
-    // Nobody may have come.
-    const { relays } = this.victims;
-    if ('refusal' in this.counts) this.counts.refusal = relays.reduce((sum, { refused }) => sum + refused, 0);
-    return befell;
+  befell(name: FaultName): void {
+    this.counts[name] = (this.counts[name] ?? 0) + 1;
   }
 }
 

@@ -35,9 +35,9 @@ export type Order =
   | { readonly do: 'follow'; readonly lane: Lane; readonly id: string }
   | { readonly do: 'flush'; readonly lane: Lane }
   /** The event loop stands still. */
-  | { readonly do: 'stall'; readonly ms: number }
+  | { readonly do: 'event-loop stall'; readonly ms: number }
   /** Nobody reads on a lane. */
-  | { readonly do: 'read nothing'; readonly lane: Lane; readonly ms: number }
+  | { readonly do: 'full buffers'; readonly lane: Lane; readonly ms: number }
   /** Takes no more, and tells when all that it has is over. */
   | { readonly do: 'finish' };
 
@@ -56,6 +56,8 @@ export type Told =
   | { readonly is: 'ready'; readonly ports: readonly number[] }
   | { readonly is: 'taken'; readonly lane: Lane; readonly id: string }
   | { readonly is: 'sums'; readonly sums: readonly Sum[] }
+  /** An order has befallen somebody. */
+  | { readonly is: 'befell'; readonly fault: 'flush' | 'full buffers' | 'event-loop stall' }
   | { readonly is: 'finished' };
 
 /** Adds accounts up. */

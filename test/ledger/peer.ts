@@ -133,7 +133,9 @@ class Peer {
 
   #heading(atOnce: boolean): Heading {
     const dice = this.#dice;
-    const length = (): number => dice.pick([0, 1, dice.below(20), dice.below(200), dice.below(1_000)]);
+    const length = (): number =>
+      // Some are more than all buffers on their way hold.
+      dice.percent(1) ? 20_000 : dice.pick([0, 1, dice.below(20), dice.below(200), dice.below(1_000)]);
     const [messages, answer] = [length(), length()];
     return {
       writer: this.setup.writer,
@@ -157,11 +159,13 @@ class Peer {
         break;
       case 'flush':
         this.#poolOf(order.lane).flush();
+        tell({ is: 'befell', fault: order.do });
         break;
-      case 'stall':
+      case 'event-loop stall':
         for (const end = Date.now() + order.ms; Date.now() < end;);
+        tell({ is: 'befell', fault: order.do });
         break;
-      case 'read nothing':
+      case 'full buffers':
         this.#readNothing(order.lane, order.ms);
         break;
       case 'finish':
@@ -174,6 +178,7 @@ class Peer {
     const held = (): PoolConnection[] => [...this.#open].filter(([, of]) => of === lane).map(([one]) => one);
     this.#deaf.add(lane);
     for (const connection of held()) connection.pause();
+    if (held().length > 0) tell({ is: 'befell', fault: 'full buffers' });
     setTimeout(() => {
       this.#deaf.delete(lane);
       for (const connection of held()) connection.resume();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Dice } from './dice.js';
+import { Dice } from './dice.js';
+import { reset } from './reset.js';
 
 /** What a way does to all that goes through it, until it is healed. */
 export interface Trouble {
@@ -13,6 +14,12 @@ export interface Trouble {
   readonly rate?: number;
 }
 
+/** Called whenever it befalls somebody. */
+type Fired = () => void;
+
+const nothing: Fired = () => undefined;
+const CALM = { fired: nothing };
+
 /** How many bytes may wait in a way before it reads no more. */
 const DEPTH = 64 * 1024;
 
@@ -22,10 +29,11 @@ const MOST_SLICES = 100;
 /** Ways between clients and a server on this machine, which all kinds of trouble befall. `await using` drops everything. */
 export class FaultRelay implements AsyncDisposable {
   readonly ways = new Set<Way>();
-  /** Connections that were refused. */
-  refused = 0;
+  /** Ways that were cut or fell silent with all others. */
+  injected = 0;
   readonly #server: Server;
-  #isRefusing = false;
+  #refusal: { readonly until: number; readonly fired: Fired } | null = null;
+  #isSilent = false;
 
   private constructor(
     private readonly target: () => number,
@@ -37,8 +45,8 @@ export class FaultRelay implements AsyncDisposable {
   }
 
   /** `target` tells the server's port, whenever somebody comes. */
-  static async to(target: () => number, dice: Dice): Promise<FaultRelay> {
-    const relay = new FaultRelay(target, dice);
+  static async to(target: number | (() => number), dice = new Dice(0)): Promise<FaultRelay> {
+    const relay = new FaultRelay(typeof target === 'number' ? () => target : target, dice);
     await once(relay.#server.listen(0, '127.0.0.1'), 'listening');
     return relay;
   }
@@ -53,9 +61,21 @@ export class FaultRelay implements AsyncDisposable {
   }
 
   /** Resets whoever comes, for a time. */
-  refuse(ms: number): void {
-    this.#isRefusing = true;
-    setTimeout(() => (this.#isRefusing = false), ms);
+  refuse(ms: number, fired: Fired = nothing): void {
+    this.#refusal = { until: performance.now() + ms, fired };
+  }
+
+  /** Nothing passes any more on any way, nor on those that come; no end either. */
+  blackHole(): void {
+    this.#isSilent = true;
+    this.injected += this.ways.size;
+    for (const way of this.ways) way.silence();
+  }
+
+  /** Resets all ways. */
+  cut(): void {
+    this.injected += this.ways.size;
+    for (const way of this.ways) way.reset();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,9 +85,9 @@ export class FaultRelay implements AsyncDisposable {
 
   #accept(near: Socket): void {
     near.on('error', () => undefined);
-    if (this.#isRefusing) {
-      this.refused++;
-      near.resetAndDestroy();
+    if (this.#refusal && performance.now() < this.#refusal.until) {
+      this.#refusal.fired();
+      reset(near);
       return;
     }
     const way = new Way(
@@ -75,6 +95,7 @@ export class FaultRelay implements AsyncDisposable {
       connect({ port: this.target(), host: '127.0.0.1', allowHalfOpen: true }),
       this.dice,
     );
+    if (this.#isSilent) way.silence();
     this.ways.add(way);
     void way.gone.then(() => this.ways.delete(way));
   }
@@ -110,24 +131,28 @@ export class Way {
   }
 
   /** Troubles both directions for a time. */
-  trouble(trouble: Trouble, ms: number): void {
-    for (const lane of this.#lanes) lane.trouble = trouble;
-    setTimeout(() => {
-      for (const lane of this.#lanes) lane.trouble = {};
-    }, ms);
+  trouble(trouble: Trouble, ms: number, fired: Fired = nothing): void {
+    for (const lane of this.#lanes) lane.trouble = { ...trouble, fired };
+    later(ms, () => {
+      for (const lane of this.#lanes) lane.trouble = CALM;
+    });
+  }
+
+  silence(): void {
+    for (const lane of this.#lanes) lane.isSilent = true;
   }
 
   /** Nothing passes any more, not even an end; later a reset tells of it, as a router does that has forgotten the way. */
   blackHole(ms: number): void {
-    for (const lane of this.#lanes) lane.isSilent = true;
-    setTimeout(() => {
+    this.silence();
+    later(ms, () => {
       this.reset();
-    }, ms);
+    });
   }
 
   /** Resets both sides, or ends both without a word of the protocol, when so many more bytes have passed either way. */
-  cutBehind(bytes: number, how: 'reset' | 'end' = 'reset'): void {
-    for (const lane of this.#lanes) lane.cut = { in: bytes, how };
+  cutBehind(bytes: number, how: 'reset' | 'end' = 'reset', fired: Fired = nothing): void {
+    for (const lane of this.#lanes) lane.cut = { in: bytes, how, fired };
   }
 
   /** Says in the name of one side that it has said all; the rest is lost. */
@@ -135,22 +160,26 @@ export class Way {
     const [lane] = this.#lanes;
     lane.isSilent = true;
     this.far.end();
-    setTimeout(() => {
+    later(ms, () => {
       this.reset();
-    }, ms);
+    });
   }
 
   reset(): void {
-    for (const socket of [this.near, this.far]) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of [this.near, this.far]) reset(socket);
   }
 }
 
 /** One direction of a way: what waits in it comes out in order. */
 class OneWay {
-  trouble: Trouble = {};
+  trouble: Trouble & { readonly fired: Fired } = CALM;
   isSilent = false;
   /** How many bytes may pass yet, and what comes behind them. */
-  cut: { in: number; readonly how: 'reset' | 'end' } = { in: Infinity, how: 'reset' };
+  cut: { in: number; readonly how: 'reset' | 'end'; readonly fired: Fired } = {
+    in: Infinity,
+    how: 'reset',
+    fired: nothing,
+  };
   /** Bytes on their way, and what else waits for its time, in order. */
   #waiting = 0;
   #pending = 0;
@@ -175,7 +204,8 @@ class OneWay {
 
   #take(bytes: Buffer): void {
     if (this.isSilent) return;
-    const { rate, slice } = this.trouble;
+    const { rate, slice, fired } = this.trouble;
+    fired();
     this.#waiting += bytes.length;
     this.#later(rate ? (bytes.length / rate) * 1_000 : 0, () => {
       this.#waiting -= bytes.length;
@@ -196,8 +226,9 @@ class OneWay {
     if (rest.length > 0) this.#write(rest);
     if (this.cut.in > 0) return;
     this.isSilent = true;
+    this.cut.fired();
     for (const socket of [this.from, this.to]) {
-      if (this.cut.how === 'reset') socket.resetAndDestroy();
+      if (this.cut.how === 'reset') reset(socket);
       else socket.end();
     }
   }
@@ -228,9 +259,17 @@ class OneWay {
     this.#pending++;
     this.#line = this.#line.then(async () => {
       const wait = due - performance.now();
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      if (wait > 0)
+        await new Promise<void>((resolve) => {
+          later(wait, resolve);
+        });
       this.#pending--;
       go();
     });
   }
+}
+
+/** What is to come keeps no process. */
+function later(ms: number, then: () => void): void {
+  setTimeout(then, ms).unref();
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { type Frame, frameOf, parseFrame } from './raw-frames.js';
+import { reset } from './reset.js';
 
 /** One end of a TCP or TLS connection that sends exactly the bytes it is told to and keeps what it gets. */
 export class RawPeer {
@@ -93,7 +94,7 @@ export class RawPeer {
 
   /** Ends the connection with a TCP reset, under TLS too. */
   async reset(): Promise<void> {
-    this.tcp.resetAndDestroy();
+    reset(this.tcp);
     this.socket.destroy();
     await this.gone;
   }

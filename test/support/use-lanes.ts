@@ -10,6 +10,7 @@ import type { MemorySocket } from '../../lib/testing/memory-socket.js';
 import type { KeyPair } from './certificates.js';
 import { CountingClock } from './counting-clock.js';
 import { type Pair, until } from './pair.js';
+import { reset } from './reset.js';
 
 /** What both pools of a lane are made with. */
 export interface LaneOptions {
@@ -183,7 +184,7 @@ class LinkRelay {
     const open = ports.filter((port) => this.#links.has(port));
     for (const socket of open.flatMap((port) => this.#links.get(port) ?? [])) {
       if (this.#broken++ & 2) socket.destroy();
-      else socket.resetAndDestroy();
+      else reset(socket);
     }
     return open;
   }

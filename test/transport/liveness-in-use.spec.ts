@@ -4,7 +4,7 @@ import { createClientPool, type PoolConnection } from 'nestjs-npws';
 import { until } from '../support/pair.js';
 import { bytesOf, digestOf } from '../support/raw-bytes.js';
 import { createJoined, portOf, startServer } from '../support/raw-joined.js';
-import { Relay } from '../support/relay.js';
+import { FaultRelay } from '../support/fault-relay.js';
 
 const KEEP_ALIVE = 1_000;
 
@@ -23,7 +23,7 @@ async function readSlowly(
 describe('a connection in use whose peer falls silent', () => {
   it('is gone within keepAlive + deadline + 0.5 s where this end has sent nothing', async () => {
     await using server = await startServer({ keepAlive: KEEP_ALIVE });
-    await using relay = await Relay.to(portOf(server));
+    await using relay = await FaultRelay.to(portOf(server));
     await using client = createClientPool({
       address: `127.0.0.1:${relay.port}`,
       tlsMode: 'none',

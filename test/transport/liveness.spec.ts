@@ -4,12 +4,12 @@ import { createPair, until } from '../support/pair.js';
 import { PING } from '../support/raw-frames.js';
 import { portOf, startServer } from '../support/raw-joined.js';
 import { connectNamed } from '../support/raw-peer.js';
-import { Relay } from '../support/relay.js';
+import { FaultRelay } from '../support/fault-relay.js';
 
 describe('a peer that is killed', () => {
   it('leaves idle at once and is dialled again', async () => {
     await using server = await startServer({ maxCapacity: 50 });
-    await using relay = await Relay.to(portOf(server));
+    await using relay = await FaultRelay.to(portOf(server));
     await using client = createClientPool({
       address: `127.0.0.1:${relay.port}`,
       tlsMode: 'none',
@@ -53,7 +53,7 @@ describe('a peer that falls silent', () => {
   it('is evicted at both ends when it used to answer pings, within keepAlive + deadline + 0.5 s', async () => {
     const keepAlive = 1_000;
     await using server = await startServer({ keepAlive });
-    await using relay = await Relay.to(portOf(server));
+    await using relay = await FaultRelay.to(portOf(server));
     await using client = createClientPool({
       address: `127.0.0.1:${relay.port}`,
       tlsMode: 'none',

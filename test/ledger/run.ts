@@ -140,7 +140,8 @@ function report(): void {
   console.log(`faults: ${Object.entries(fate.counts).map(([name, count]) => `${name} ${count}`).join(', ')}`); // prettier-ignore
   if (!values.long && read() < messages)
     problems.push(`the time was over before ${messages} messages were read`);
-  if (!values.faults && fate.total < took * PACE * 0.75) problems.push(`there should have been about ${PACE} faults a second`);
+  if (!values.faults && fate.total < took * PACE * 0.75)
+    problems.push(`there should have been about ${PACE} faults a second`);
   for (const [name, count] of Object.entries(fate.counts)) {
     if (count === 0) problems.push(`this fault never came: ${name}`);
   }

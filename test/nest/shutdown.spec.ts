@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { NpwsModule, type PoolService } from 'nestjs-npws';
@@ -12,6 +13,14 @@ import { connectNamed, connectRaw } from '../support/raw-peer.js';
 
 /** Far below what a hang takes, far above what a slow machine needs, in milliseconds. */
 const SOON = 4_000;
+
+/** How a process ended, all that it printed, and what its pools said of their end. */
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly said: string;
+  readonly lines: readonly string[];
+}
 
 async function timed(action: () => Promise<void>): Promise<number> {
   const start = performance.now();
@@ -143,28 +152,50 @@ describe('a pool of an application', () => {
 });
 
 describe('a process with shutdown hooks', () => {
+  const CLOSED = ['ClientPool closed', 'ClientPool draining', 'ServerPool closed', 'ServerPool draining'];
+
+  /** Starts an application, has it signalled when it is there, and tells how it ended and what the pools said of it. */
+  async function ended(modes: readonly string[], signals: readonly NodeJS.Signals[]): Promise<Ended> {
+    const program = fileURLToPath(new URL('../support/signalled-app.ts', import.meta.url));
+    const child = fork(program, modes, {
+      execArgv: ['--import', '@swc-node/register/esm-register'],
+      env: { ...process.env, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    const output = Promise.all([child.stdout, child.stderr].map((stream) => text(stream as Readable)));
+    const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    await once(child, 'message');
+    for (const signal of signals) {
+      child.kill(signal);
+      // The first has been handled by then, and the drain time is not over.
+      await pause(100);
+    }
+    const [code, signal] = await exited;
+    const said = (await output).join('');
+    const lines = [...said.matchAll(/\[(ClientPool|ServerPool):default\] (draining|closed)/g)];
+    return { code, signal, said, lines: lines.map(([, pool = '', what = '']) => `${pool} ${what}`).sort() };
+  }
+
   it.each([
     ['dies of the signal as Nest has it', [], { code: null, signal: 'SIGTERM' }],
     ['exits with 0 when Nest is told to', ['exit'], { code: 0, signal: null }],
-  ])('drains and closes at SIGTERM, then %s', async (_, args, end) => {
-    const program = fileURLToPath(new URL('../support/signalled-app.ts', import.meta.url));
-    const child = fork(program, args, {
-      execArgv: ['--import', '@swc-node/register/esm-register'],
-      env: { ...process.env, NO_COLOR: '1' },
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    });
-    const output = text(child.stdout as Readable);
-    const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    await once(child, 'message');
-    child.kill('SIGTERM');
-    const [code, signal] = await exited;
-    expect({ code, signal }).toEqual(end);
-    const lines = [...(await output).matchAll(/\[(ClientPool|ServerPool):default\] (draining|closed)/g)];
-    expect(lines.map(([, pool = '', what = '']) => `${pool} ${what}`).sort()).toEqual([
-      'ClientPool closed',
-      'ClientPool draining',
-      'ServerPool closed',
-      'ServerPool draining',
-    ]);
+    ['does so under load', ['exit', 'load'], { code: 0, signal: null }],
+  ])('drains and closes at SIGTERM, then %s', async (_, modes, end) => {
+    expect(await ended(modes, ['SIGTERM'])).toMatchObject({ ...end, lines: CLOSED });
+  });
+
+  it('closes once when the signal comes twice', async () => {
+    const end = await ended(['exit'], ['SIGTERM', 'SIGTERM']);
+    expect(end).toMatchObject({ code: 0, signal: null, lines: CLOSED });
+  });
+
+  it('closes all the same when a hook of the application throws', async () => {
+    const end = await ended(['exit', 'destroy'], ['SIGTERM']);
+    expect(end).toMatchObject({ code: 0, signal: null, lines: CLOSED });
+    expect(end.said).toContain('this hook fails');
+  });
+
+  it('ends by itself when the start failed halfway and the application is closed', async () => {
+    expect(await ended(['init'], [])).toMatchObject({ code: 0, signal: null, lines: CLOSED });
   });
 });

@@ -5,6 +5,9 @@ import type { LogKind, ResolvedLogOptions } from '../core/log-options.js';
 /** How many lines of a kind are written in a window; what is more is counted. */
 const MOST = 5;
 
+/** How many lines that are not the first of their kind are written within a second, whatever their kinds. */
+const BURST = 4;
+
 /** How long a window is, in milliseconds. It begins with a line. */
 const WINDOW = 60_000;
 
@@ -18,9 +21,11 @@ interface Window {
   cancel?: Cancel;
 }
 
-/** Writes lines, each at the level of its kind, and not too many of one kind: what was left out is told. */
+/** Writes lines, each at the level of its kind, and not too many of one kind or at once: what was left out is told. */
 export class LogLines {
   readonly #windows = new Map<LogKind, Window>();
+  /** When the last of those were written. */
+  readonly #recent: number[] = [];
 
   constructor(
     private readonly logger: Logger,
@@ -31,7 +36,7 @@ export class LogLines {
   write(kind: LogKind, text: string): void {
     if (this.levels[kind] === false) return;
     const window = this.#windowOf(kind);
-    if (window.written < MOST) {
+    if (window.written === 0 || (window.written < MOST && this.#hasRoom())) {
       window.written++;
       this.#put(kind, text);
       return;
@@ -62,6 +67,14 @@ export class LogLines {
     cancel?.();
     this.#windows.delete(kind);
     if (skipped > 0) this.#put(kind, `${skipped} more lines like this were left out, the last: ${last}`);
+  }
+
+  #hasRoom(): boolean {
+    const now = this.clock.now();
+    if (now < (this.#recent.at(-BURST) ?? -Infinity) + 1_000) return false;
+    this.#recent.push(now);
+    if (this.#recent.length > BURST) this.#recent.shift();
+    return true;
   }
 
   #put(kind: LogKind, text: string): void {

@@ -71,17 +71,20 @@ describeUnless(await NetworkNamespace.obstacle())('a network that loses packets 
       return moments;
     })();
     let streams = 0;
-    for (const end = performance.now() + 12_000; performance.now() < end; streams++) {
-      const near = await new OwnPool(ours).incomingGet(10_000);
-      const far = await theirs.outgoingGet(near.id, 10_000);
-      const ends = await Promise.all([
-        near.exchange({ send: BYTES, seed: streams, receive: BYTES, close: true }),
-        far.exchange({ send: BYTES, seed: streams, receive: BYTES, close: false }),
-      ]);
-      expect(ends.map(({ bytes, sendError }) => [bytes, sendError])).toEqual([[BYTES, undefined], [BYTES, undefined]]);
-      expect(new Set(ends.map(({ sha256 }) => sha256)).size).toBe(1);
+    try {
+      for (const end = performance.now() + 12_000; performance.now() < end; streams++) {
+        const near = await new OwnPool(ours).incomingGet(10_000);
+        const far = await theirs.outgoingGet(near.id, 10_000);
+        const ends = await Promise.all([
+          near.exchange({ send: BYTES, seed: streams, receive: BYTES, close: true }),
+          far.exchange({ send: BYTES, seed: streams, receive: BYTES, close: false }),
+        ]);
+        expect(ends.map(({ bytes, sendError }) => [bytes, sendError])).toEqual([[BYTES, undefined], [BYTES, undefined]]);
+        expect(new Set(ends.map(({ sha256 }) => sha256)).size).toBe(1);
+      }
+    } finally {
+      stop.abort();
     }
-    stop.abort();
     const moments = await losing;
     const lost = await network.countLost();
     lines.push(`packets lost, ${role}: ${lost} in ${moments} moments; ${streams} streams of 2 MB whole, ${ours.stats().closed.lost} idle ones lost`);

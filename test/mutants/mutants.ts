@@ -691,6 +691,13 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/nest/log-lines'],
   },
   {
+    name: 'lines of mixed kinds flood the log',
+    file: 'lib/nest/log-lines.ts',
+    find: '(window.written < MOST && this.#hasRoom())',
+    replace: 'window.written < MOST',
+    killedBy: ['test/nest/log-levels'],
+  },
+  {
     name: 'a wait of 0 ms for readiness waits for a timer',
     file: 'lib/core/pool.ts',
     find: '    refuseToWait(checked, errors);\n    const waiter',

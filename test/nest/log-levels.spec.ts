@@ -113,7 +113,7 @@ class Kept extends Logger {
 describe('many lines of a kind', () => {
   function create(): { clock: FakeClock; logger: Kept; lines: LogLines } {
     const [clock, logger] = [new FakeClock(), new Kept()];
-    return { clock, logger, lines: new LogLines(logger, LOG_LEVELS, clock) };
+    return { clock, logger, lines: new LogLines(logger, { ...LOG_LEVELS, lost: 'warn' }, clock) };
   }
 
   it('are five a minute; what was left out is told at its end', () => {
@@ -130,6 +130,24 @@ describe('many lines of a kind', () => {
     expect(logger.lines.at(-1)).toBe('after a minute');
     lines.end();
     expect(clock.pending).toBe(0);
+  });
+
+  it('of mixed kinds are ten a second at most, and each is written or counted', () => {
+    const { clock, logger, lines } = create();
+    const kinds = ['rejected', 'violation', 'lost'] as const; // what peers can cause
+    const FLOOD = 20_000;
+    const seconds = Array.from({ length: FLOOD / 100 + 1 }, () => 0);
+    for (let line = 0; line < FLOOD; line++) {
+      const before = logger.lines.length;
+      for (const kind of kinds) lines.write(kind, `line ${line}`);
+      clock.advance(10);
+      const second = Math.floor(clock.now() / 1_000);
+      seconds[second] = (seconds[second] ?? 0) + logger.lines.length - before;
+    }
+    lines.end();
+    const told = logger.lines.map((line) => Number(/^(\d+) more lines/.exec(line)?.[1] ?? 1));
+    expect(told.reduce((sum, count) => sum + count)).toBe(FLOOD * kinds.length);
+    expect(Math.max(...seconds)).toBeLessThanOrEqual(10);
   });
 
   it('keep no timer while nothing was left out', () => {

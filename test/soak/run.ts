@@ -40,6 +40,8 @@ const PERIOD = 5;
 const TELLING = minutes > 20 ? 60 : 10;
 /** What is not judged: code is compiled, and pools find their pace. In seconds. */
 const WARM_UP = Math.max(minutes * 60 * 0.2, minutes >= 5 ? 60 : 0);
+/** From so many minutes on a slope has to be proven. */
+const LONG = 60;
 /** The share of the asked rate that there must be. */
 const ENOUGH = 0.95;
 /** More problems than these end a run, and so many are printed. */
@@ -126,6 +128,8 @@ function report(): void {
   for (const growth of growthsOf(samples, WARM_UP)) {
     console.log(growthLine(growth));
     if (growth.verdict === 'grows') problems.push(`${growth.role}: memory grows`);
+    else if (growth.verdict === 'unproven' && minutes >= LONG)
+      problems.push(`${growth.role}: its memory moves too much to tell whether it grows`);
   }
   console.log(`${problems.length} problems`);
   for (const problem of problems.slice(0, PRINTED)) console.error(problem);

@@ -172,6 +172,7 @@ describe('an idle connection', () => {
     const seen = {
       links: 0,
       stalls: 0,
+      'stalls beyond the deadline': 0,
       'slow pongs': 0,
       'peer stopped': 0,
       'we stopped reading': 0,
@@ -182,13 +183,18 @@ describe('an idle connection', () => {
       const dice = new Dice(seen.links);
       const idle = new Idle('auto', () => dice.next(), PERIOD, dice.percent(50));
       idle.clock.advance(2_000);
-      for (let step = 0; step < 8; step++) {
+      for (let step = 0; step < 20; step++) {
         const held = dice.pick(['stalls', 'slow pongs', 'peer stopped', 'we stopped reading'] as const);
         seen[held]++;
         const before = idle.pings.length;
         idle.answersAfter = null;
         if (held === 'stalls') {
+          // A pong may be under way when our loop stops, and be due before it goes on.
+          while (idle.pings.length === before && idle.lostAt === null) idle.clock.advance(PERIOD / 20);
+          const asked = idle.pings.at(-1) ?? NaN;
+          idle.clock.advance(dice.below(asked + PONG_DEADLINE - 100 - idle.clock.now()));
           idle.clock.stall(50 + dice.below(4_950));
+          if (idle.clock.now() > asked + PONG_DEADLINE) seen['stalls beyond the deadline']++;
           idle.clock.advance(0);
         } else if (held === 'slow pongs') {
           idle.answersAfter = 1 + dice.below(PONG_DEADLINE - 100);

@@ -69,6 +69,13 @@ async function runLane(order: Omit<LaneOrder, 'playing'>): Promise<LaneReport> {
   }
 }
 
+/** What goes wrong with a history in a lane of its own, if anything. */
+async function fateOf(index: number): Promise<string | undefined> {
+  const until = Date.now() + PATIENCE;
+  const { failures } = await runLane({ seed, first: index, step: 1, histories: index + 1, until });
+  return failures[0]?.[1];
+}
+
 function add(one: Tally, other: Tally): Tally {
   const sum = blankTally();
   for (const what of Object.keys(sum) as (keyof Tally)[]) sum[what] = one[what] + other[what];
@@ -79,14 +86,14 @@ function add(one: Tally, other: Tally): Tally {
 async function explain(index: number, known?: string): Promise<void> {
   console.log(`play it again: npm run test:simulation -- --seed ${seed} --only ${index}`);
   const history = historyOf(Dice.seedOf(seed, index));
-  // One that is stuck would be so again.
-  const problem = known === STUCK ? STUCK : await failureOf(history);
+  // One that is stuck would be so here, too.
+  const problem = (known ?? (await fateOf(index))) === STUCK ? STUCK : await failureOf(history);
   console.log(
     `history ${index}: ${problem ?? (known ? `nothing is wrong now, but there was: ${known}` : 'nothing is wrong')}`,
   );
   process.exitCode = (problem ?? known) ? 1 : 0;
   if (problem === null || problem === STUCK) return;
-  const deeds = await shrink(history);
+  const deeds = await shrink(history, problem);
   console.log(
     `${deeds.length} of its ${history.deeds.length} deeds are enough: ${JSON.stringify({ seed: history.seed, deeds })}`,
   );

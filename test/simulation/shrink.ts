@@ -16,13 +16,18 @@ export async function failureOf(history: History, tally: Tally = blankTally()): 
   }
 }
 
-/** The fewest deeds of a history that still fail, as far as leaving some out goes. */
-export async function shrink({ seed, deeds }: History): Promise<readonly Deed[]> {
+/** What kind of problem it is: numbers, names and the deed it came behind are those of one history. */
+const kindOf = (problem: string): string =>
+  problem.replace(/ \(behind .*/, '').replace(/[0-9a-f]{8}|\d+/g, '#');
+
+/** The fewest deeds of a history that still fail in the same way, as far as leaving some out goes. */
+export async function shrink({ seed, deeds }: History, problem: string): Promise<readonly Deed[]> {
   let left = deeds;
   for (let size = Math.ceil(left.length / 2); size >= 1; size = Math.floor(size / 2)) {
     for (let at = 0; at < left.length;) {
       const fewer = [...left.slice(0, at), ...left.slice(at + size)];
-      if ((await failureOf({ seed, deeds: fewer })) !== null) left = fewer;
+      const still = await failureOf({ seed, deeds: fewer });
+      if (still !== null && kindOf(still) === kindOf(problem)) left = fewer;
       else at += size;
     }
   }

@@ -153,7 +153,8 @@ export class SimEnd implements Link<SimUse> {
 
   close(code: number, reason: string): void {
     if (this.use?.isTaken) throw new Error(`${this.role} link ${this.id} is closed although it is in use`);
-    this.closeWith(code, this.renewable && (this.use ?? this.#named) ? UNUSED : reason);
+    const isUnseen = this.renewable ? (this.use ?? this.#named) : !this.begun;
+    this.closeWith(code, isUnseen ? UNUSED : reason);
   }
 
   closeWith(code: number, reason: string): void {
@@ -246,14 +247,14 @@ export class SimEnd implements Link<SimUse> {
   /** What a close in good order breaks: under protocol 2 it is the end of no stream. */
   #endInOrder(code: number, reason: string): void {
     const { use } = this;
-    if (!this.renewable) {
+    const isUnused = reason === UNUSED && !use?.hasHeard;
+    if (use?.isTaken && isUnused) use.isUnused = true;
+    if (!this.renewable && !isUnused) {
       use?.receive('fin');
       this.#end({ code, reason, clean: code === 1000 || code === 1001, error: null });
       return;
     }
     const isHarmless = !use || use.isComplete || !(use.isTaken || use.begun);
-    const isUnused = reason === UNUSED && !use?.hasHeard;
-    if (use?.isTaken && isUnused) use.isUnused = true;
     const clean = isHarmless || isUnused;
     this.#end({ code, reason, clean, error: isHarmless ? null : new Error(`closed: ${reason}`) });
   }

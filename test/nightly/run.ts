@@ -112,14 +112,29 @@ const PARTS: readonly Part[] = [
 
 const REPORTS = join(import.meta.dirname, '../../reports');
 const STATE = join(REPORTS, 'nightly.json');
+const LOCK = join(REPORTS, 'nightly.pid');
+/** What a run is about. What is neither code nor test may change meanwhile: its report does. */
+const CODE = ['lib', 'test', 'sample', 'package-lock.json'];
 const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
 
 const { values } = parseArgs({
   options: { only: { type: 'string', default: '' }, here: { type: 'boolean', default: false } },
 });
 mkdirSync(REPORTS, { recursive: true });
+if (git('status', '--porcelain', ...CODE) !== '') throw new Error(`commit first: ${CODE.join(', ')}`);
+if (isRunning()) throw new Error(`one is running: see ${LOCK}`);
 if (values.here) await runAll(new RegExp(values.only));
 else detach();
+
+/** Whether the process of an earlier run is still there. */
+function isRunning(): boolean {
+  if (!existsSync(LOCK)) return false;
+  try {
+    return process.kill(Number(readFileSync(LOCK, 'utf8')), 0);
+  } catch {
+    return false;
+  }
+}
 
 /** Goes on without this process and its terminal. */
 function detach(): void {
@@ -131,11 +146,8 @@ function detach(): void {
 
 async function runAll(only: RegExp): Promise<void> {
   const commit = git('rev-parse', '--short', 'HEAD');
-  // What is neither code nor test may change meanwhile: this report does.
-  const code = git(
-    'rev-parse',
-    ...['lib', 'test', 'sample', 'package-lock.json'].map((part) => `HEAD:${part}`),
-  );
+  const code = git('rev-parse', ...CODE.map((part) => `HEAD:${part}`));
+  writeFileSync(LOCK, String(process.pid));
   const found = existsSync(STATE) ? (JSON.parse(readFileSync(STATE, 'utf8')) as State) : null;
   const state: State = found?.code === code ? found : { commit, code, outcomes: {} };
   for (const part of PARTS) {

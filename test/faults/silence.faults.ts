@@ -121,3 +121,21 @@ describe('our own event loop that stands still', () => {
     expect([facing.lost, facing.ours.active()]).toEqual([[], 50]);
   }, 60_000); // prettier-ignore
 });
+
+describe('a wall clock that jumps', () => {
+  it.each(ROLES)('by a day, to and fro, costs no idle connection to a %s', async (role) => {
+    await using facing = await Facing.open(role, { count: 50, command: await ownProgram(), ours: { keepAlive: 1_000 } });
+    const now = Date.now.bind(Date);
+    const jumps = [86_400_000, -86_400_000, 3_600_000, 0];
+    try {
+      for (const jump of jumps) {
+        Date.now = () => now() + jump;
+        await pause(1_500);
+      }
+    } finally {
+      Date.now = now;
+    }
+    lines.push(`our wall clock jumped ${jumps.length} times, ${role}: ${facing.lost.length} of 50 lost`);
+    expect([facing.lost, facing.ours.active()]).toEqual([[], 50]);
+  }, 60_000); // prettier-ignore
+});

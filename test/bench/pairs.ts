@@ -1,4 +1,4 @@
-import { GoPeer } from '../interop/driver.js';
+import { PeerProgram } from '../interop/driver.js';
 import { Child, type Handlers, type Measured, type Usage, usageOf } from './child.js';
 import type { Credentials } from './credentials.js';
 import type { KINDS } from './ends/kinds.js';
@@ -92,7 +92,7 @@ export class GoPair implements Pair {
   #pools: readonly [number, number] = [0, 0];
 
   private constructor(
-    private readonly peers: readonly [GoPeer, GoPeer],
+    private readonly peers: readonly [PeerProgram, PeerProgram],
     private readonly what: 'pool' | 'tls',
     private readonly credentials: Credentials,
   ) {
@@ -105,7 +105,11 @@ export class GoPair implements Pair {
     credentials: Credentials,
     env: Readonly<Record<string, string>> = {},
   ): Promise<GoPair> {
-    return new GoPair([await GoPeer.start({ env }), await GoPeer.start({ env })], what, credentials);
+    return new GoPair(
+      [await PeerProgram.start({ env }), await PeerProgram.start({ env })],
+      what,
+      credentials,
+    );
   }
 
   async open(capacity: number): Promise<void> {
@@ -185,7 +189,7 @@ interface Taken {
 }
 
 class GoEnd implements Measured {
-  constructor(private readonly peer: GoPeer) {}
+  constructor(private readonly peer: PeerProgram) {}
 
   async usage(collect = false): Promise<Usage> {
     if (collect) await this.peer.request('collect');

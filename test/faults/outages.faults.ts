@@ -15,7 +15,7 @@ import {
   type ServerPool,
 } from 'nestjs-npws';
 import { figures } from '../support/figures.js';
-import { GoPeer } from '../interop/driver.js';
+import { PeerProgram } from '../interop/driver.js';
 import { OwnPool } from '../interop/own-peer.js';
 import type { PeerConnection } from '../interop/peer.js';
 import { freePort } from '../support/apps.js';
@@ -186,7 +186,7 @@ describeUnless(obstacleToMounts())('a server whose name is not known yet', () =>
       await writeFile(hosts, '127.0.0.1 localhost\n');
       // Only that process sees these names.
       const prefix = ['unshare', '--mount', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec "$0" "$@"`];
-      await using peer = await GoPeer.start({ command: await ownProgram(), prefix });
+      await using peer = await PeerProgram.start({ command: await ownProgram(), prefix });
       await peer.client({ address: `${NAME}:${server.port}`, tls: '0', capacity: 20, interval: 1_000 });
       await pause(8_000);
       expect(server.arrivals).toEqual([]);
@@ -209,7 +209,7 @@ describe('a server that is restarted', () => {
     await using server = new Comings(await freePort(), all);
     await server.up();
     const command = await ownProgram();
-    const peers = await Promise.all(Array.from({ length: PROCESSES }, () => GoPeer.start({ command })));
+    const peers = await Promise.all(Array.from({ length: PROCESSES }, () => PeerProgram.start({ command })));
     try {
       for (const peer of peers) {
         for (let pools = 0; pools < POOLS; pools++) await peer.client({ address: `127.0.0.1:${server.port}`, tls: '0', capacity: EACH, interval: 1_000 });
@@ -239,7 +239,7 @@ describeUnless(obstacle())('descriptors that run out', () => {
   it('at a client cost it connections, but neither those that it has nor its life', async () => {
     await using server = new Comings(await freePort(), 200);
     await server.up();
-    await using peer = await GoPeer.start({ command: await ownProgram() });
+    await using peer = await PeerProgram.start({ command: await ownProgram() });
     limit(peer.pid, 60);
     const client = await peer.client({ address: `127.0.0.1:${server.port}`, tls: '0', capacity: 100, interval: 100 });
     await pause(5_000);
@@ -256,7 +256,7 @@ describeUnless(obstacle())('descriptors that run out', () => {
   }, 60_000); // prettier-ignore
 
   it('at a server cost it connections, but neither those that it has nor its life', async () => {
-    await using peer = await GoPeer.start({ command: await ownProgram() });
+    await using peer = await PeerProgram.start({ command: await ownProgram() });
     limit(peer.pid, 60);
     const server = await peer.server({ capacity: 200, port: 0 });
     await using client = createClientPool({ address: `127.0.0.1:${server.port}`, tlsMode: 'none', minCapacity: 100, maxCapacity: 100, minInterval: 100, maxInterval: 100 });

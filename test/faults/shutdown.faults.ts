@@ -8,7 +8,7 @@ import {
 } from 'nestjs-npws';
 import { figures } from '../support/figures.js';
 import { quantile } from '../bench/quantile.js';
-import { GoPeer } from '../interop/driver.js';
+import { PeerProgram } from '../interop/driver.js';
 import { boot, type BootedApp, LOCAL, PLATFORMS, quickClient } from '../support/apps.js';
 import { Dice } from '../support/dice.js';
 import { FaultRelay } from '../support/fault-relay.js';
@@ -100,7 +100,7 @@ describe.each(PLATFORMS)('app.close() of an application on %s under fire', (plat
   // Two processes share the cores of the machine, and others with them: what it takes of this one's time is its own.
   it(`with 1,000 idle connections takes 300 ms of its process's time: ${CLOSES_IDLE} times`, async () => {
     const [times, own]: [number[], number[]] = [[], []];
-    await using peer = await GoPeer.start({ command: await ownProgram() });
+    await using peer = await PeerProgram.start({ command: await ownProgram() });
     for (let close = 0; close < CLOSES_IDLE; close++) {
       const app = await serving(platform, 1_000);
       const client = await peer.client({ address: `127.0.0.1:${app.poolPort}`, tls: '0', capacity: 1_000, interval: 1_000 });

@@ -2,10 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { goPeerProgram } from './go-build.js';
-import { GoPool, type PoolAnswer } from './go-pool.js';
+import { ProgramPool, type PoolAnswer } from './program-pool.js';
 import type { Peer, PeerClientOptions, PeerServerOptions } from './peer.js';
 
-export type { GoConnection, GoPool } from './go-pool.js';
+export type { ProgramConnection, ProgramPool } from './program-pool.js';
 
 /** How a peer's process is started. */
 export interface PeerProcessOptions {
@@ -40,7 +40,7 @@ export function obstacleToPeer(): string | null {
 }
 
 /** A peer in a process of its own, driven by lines of JSON (see README.md). `await using` ends it. */
-export class GoPeer implements Peer, AsyncDisposable {
+export class PeerProgram implements Peer, AsyncDisposable {
   #child: ChildProcess;
   #lastId = 0;
   readonly #pending = new Map<
@@ -55,12 +55,12 @@ export class GoPeer implements Peer, AsyncDisposable {
     this.#child = this.#spawn();
   }
 
-  static async start(options: PeerProcessOptions = {}): Promise<GoPeer> {
+  static async start(options: PeerProcessOptions = {}): Promise<PeerProgram> {
     const { prefix = [], ca, env = {} } = options;
     const named = process.env['INTEROP_PEER'];
     const command = options.command ?? (named ? [named] : [await goPeerProgram()]);
     const trust = ca ? { SSL_CERT_FILE: ca, SSL_CERT_DIR: '/nonexistent' } : {};
-    const peer = new GoPeer([...prefix, ...command], { ...process.env, ...trust, ...env });
+    const peer = new PeerProgram([...prefix, ...command], { ...process.env, ...trust, ...env });
     await peer.hello();
     return peer;
   }
@@ -74,12 +74,12 @@ export class GoPeer implements Peer, AsyncDisposable {
     return this.request<PeerInfo>('hello');
   }
 
-  async server(options: PeerServerOptions): Promise<GoPool> {
-    return new GoPool(this, await this.request<PoolAnswer>('server', options));
+  async server(options: PeerServerOptions): Promise<ProgramPool> {
+    return new ProgramPool(this, await this.request<PoolAnswer>('server', options));
   }
 
-  async client(options: PeerClientOptions): Promise<GoPool> {
-    return new GoPool(this, await this.request<PoolAnswer>('client', { interval: 10, ...options }));
+  async client(options: PeerClientOptions): Promise<ProgramPool> {
+    return new ProgramPool(this, await this.request<PoolAnswer>('client', { interval: 10, ...options }));
   }
 
   /** Sends one line and resolves with its answer. Rejects when the peer says error, or is gone. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createCertificate } from '../support/certificates.js';
-import { GoPeer, UnsupportedError } from './driver.js';
+import { PeerProgram, UnsupportedError } from './driver.js';
 import { drawFlows, type Flow, type Joint, Ledger, randomOf, type Taking } from './ledger.js';
 import { OwnPeer } from './own-peer.js';
 import type { Peer, PeerPool, PeerServerOptions } from './peer.js';
@@ -143,7 +143,7 @@ describeWithPeer(
       cell: Cell,
       ledger: Ledger,
       count: number,
-      theirs: GoPeer,
+      theirs: PeerProgram,
       ours: OwnPeer,
     ): Promise<string> {
       const peers = { ours, theirs };
@@ -174,12 +174,14 @@ describeWithPeer(
 
     async function kill(cell: Cell, victim: 'server' | 'client', ledger: Ledger): Promise<void> {
       const survivor = victim === 'server' ? 'client' : 'server';
-      await using doomed = await GoPeer.start({
+      await using doomed = await PeerProgram.start({
         ca: pem('ca'),
         ...(cell[victim] === 'ours' ? { command: OWN_PROCESS } : {}),
       });
       await using living =
-        cell[survivor] === 'ours' ? new OwnPeer({ ca: pem('ca') }) : await GoPeer.start({ ca: pem('ca') });
+        cell[survivor] === 'ours'
+          ? new OwnPeer({ ca: pem('ca') })
+          : await PeerProgram.start({ ca: pem('ca') });
       const joint = await open(
         victim === 'server' ? doomed : living,
         victim === 'server' ? living : doomed,
@@ -218,7 +220,7 @@ describeWithPeer(
       async (cell) => {
         const start = performance.now();
         const ledger = new Ledger();
-        await using theirs = await GoPeer.start({ ca: pem('ca') });
+        await using theirs = await PeerProgram.start({ ca: pem('ca') });
         await using ours = new OwnPeer({ ca: pem('ca') });
         const { name, library } = await theirs.hello();
         theirName = `${name} on ${library}`;
@@ -248,13 +250,13 @@ describeWithPeer(
     );
 
     /** The version that ours speak with theirs. */
-    const withTheirs = async (theirs: GoPeer): Promise<1 | 2> =>
+    const withTheirs = async (theirs: PeerProgram): Promise<1 | 2> =>
       (await theirs.hello()).name === OUR_NAME ? 2 : 1;
 
     it.each<Wire>(['plain ws', 'self-signed'])(
       'a client of theirs and one of ours use one server of ours at once, each by its own protocol, over %s',
       async (wire) => {
-        await using theirs = await GoPeer.start({ ca: pem('ca') });
+        await using theirs = await PeerProgram.start({ ca: pem('ca') });
         await using ours = new OwnPeer({ ca: pem('ca') });
         const { server, client: ourClient } = await open(ours, ours, wire, { capacity: 4 * CAPACITY });
         const theirClient = await theirs.client({ address: `127.0.0.1:${server.port}`, tls: tlsOf(wire), capacity: CAPACITY });
@@ -273,7 +275,7 @@ describeWithPeer(
     ); // prettier-ignore
 
     it('a client of ours goes from a server of theirs to one of ours in its place, and so to protocol 2', async () => {
-      await using theirs = await GoPeer.start({ ca: pem('ca') });
+      await using theirs = await PeerProgram.start({ ca: pem('ca') });
       await using ours = new OwnPeer({ ca: pem('ca') });
       const before = await open(theirs, ours, 'own CA');
       const ledger = new Ledger();

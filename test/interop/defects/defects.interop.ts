@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from '@jest/globals';
-import { GoPeer } from '../driver.js';
+import { PeerProgram } from '../driver.js';
 import { describeWithPeer } from '../with-peer.js';
 import { CLIENT_SCENARIOS } from './client-scenarios.js';
 import type { Scenario } from './scenario.js';
@@ -24,7 +24,7 @@ describeWithPeer('where NPWS fails, this project does not', () => {
   const rows: Row[] = [];
 
   afterAll(async () => {
-    await using peer = await GoPeer.start();
+    await using peer = await PeerProgram.start();
     const name = Object.values(await peer.hello())
       .filter((value) => typeof value === 'string')
       .join(', ');

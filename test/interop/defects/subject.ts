@@ -5,7 +5,7 @@ import {
   NpwsError,
   type ServerPoolOptions,
 } from 'nestjs-npws';
-import { GoPeer } from '../driver.js';
+import { PeerProgram } from '../driver.js';
 import { OwnPool } from '../own-peer.js';
 import type { PeerClientOptions, PeerPool, PeerServerOptions } from '../peer.js';
 
@@ -34,7 +34,7 @@ export interface Subject extends AsyncDisposable {
 
 /** The foreign peer. */
 export async function theirs(): Promise<Subject> {
-  const peer = await GoPeer.start();
+  const peer = await PeerProgram.start();
   return {
     server: (options) => peer.server(options),
     client: (options) => peer.client(options),

@@ -11,7 +11,7 @@ import {
   type ServerPoolSettings,
 } from 'nestjs-npws';
 import { createCertificate } from '../../support/certificates.js';
-import { GoPeer } from '../driver.js';
+import { PeerProgram } from '../driver.js';
 import { OwnPool } from '../own-peer.js';
 import type { PeerPool } from '../peer.js';
 
@@ -44,7 +44,7 @@ export class Facing implements AsyncDisposable {
 
   private constructor(
     readonly role: Role,
-    readonly peer: GoPeer,
+    readonly peer: PeerProgram,
     private readonly folder: string,
     private readonly options: Required<Omit<FacingOptions, 'command'>>,
   ) {}
@@ -59,7 +59,7 @@ export class Facing implements AsyncDisposable {
       count,
       command,
     } = options;
-    const peer = await GoPeer.start({ prefix: network.prefix, ...(command ? { command } : {}) });
+    const peer = await PeerProgram.start({ prefix: network.prefix, ...(command ? { command } : {}) });
     const folder = await mkdtemp(join(tmpdir(), 'interop-idle-'));
     const facing = new Facing(role, peer, folder, { count, network, ours });
     try {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { GoPeer } from '../driver.js';
+import { PeerProgram } from '../driver.js';
 import { formatTranscript, type Transcript, type Turn } from './transcript.js';
 
 // Records the transcripts beside this file anew, from the program that INTEROP_PEER names: see ../README.md.
@@ -41,7 +41,7 @@ async function record(target: number, use: (port: number) => Promise<void>): Pro
 
 const ONCE = { tls: '0', capacity: 1, interval: 3_600_000 } as const;
 
-await using peer = await GoPeer.start();
+await using peer = await PeerProgram.start();
 const { name, library, go } = await peer.hello();
 const whose = `Both ends are ${name} (${library}, ${go ?? ''}), on plain ws. > client, < server.`;
 

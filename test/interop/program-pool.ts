@@ -1,4 +1,4 @@
-import type { GoPeer } from './driver.js';
+import type { PeerProgram } from './driver.js';
 import type { Exchange, Exchanged, PeerConnection, PeerPool, Received } from './peer.js';
 
 const GET_TIMEOUT = 20_000;
@@ -10,23 +10,23 @@ export interface PoolAnswer {
 }
 
 /** A pool in a peer's process. */
-export class GoPool implements PeerPool {
+export class ProgramPool implements PeerPool {
   readonly port: number;
   readonly #pool: number;
 
   constructor(
-    private readonly peer: GoPeer,
+    private readonly peer: PeerProgram,
     { pool, port }: PoolAnswer,
   ) {
     this.#pool = pool;
     this.port = port;
   }
 
-  incomingGet(timeout = GET_TIMEOUT): Promise<GoConnection> {
+  incomingGet(timeout = GET_TIMEOUT): Promise<ProgramConnection> {
     return this.#take('incomingGet', { timeout });
   }
 
-  outgoingGet(connectionId: string, timeout = GET_TIMEOUT): Promise<GoConnection> {
+  outgoingGet(connectionId: string, timeout = GET_TIMEOUT): Promise<ProgramConnection> {
     return this.#take('outgoingGet', { connectionId, timeout });
   }
 
@@ -61,8 +61,8 @@ export class GoPool implements PeerPool {
     await this.#request('close');
   }
 
-  async #take(what: string, fields: object): Promise<GoConnection> {
-    return new GoConnection(this.peer, await this.#request<ConnectionAnswer>(what, fields));
+  async #take(what: string, fields: object): Promise<ProgramConnection> {
+    return new ProgramConnection(this.peer, await this.#request<ConnectionAnswer>(what, fields));
   }
 
   #request<T = object>(what: string, fields: object = {}): Promise<T> {
@@ -76,12 +76,12 @@ interface ConnectionAnswer {
 }
 
 /** A connection that a peer's process has taken from its pool. */
-export class GoConnection implements PeerConnection {
+export class ProgramConnection implements PeerConnection {
   readonly id: string;
   readonly #connection: number;
 
   constructor(
-    private readonly peer: GoPeer,
+    private readonly peer: PeerProgram,
     { connection, connectionId }: ConnectionAnswer,
   ) {
     this.#connection = connection;

@@ -108,7 +108,7 @@ export const FAULTS = {
 export type FaultName = keyof typeof FAULTS;
 
 /** How many faults are drawn at a time at most: some find nobody to befall, or only later. */
-const TRIES = 10;
+const TRIES = 2;
 
 /** Draws faults and lets them befall the victims. */
 export class Fate {
@@ -131,11 +131,17 @@ export class Fate {
     return Object.values(this.counts).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Draws until there were as many as there should have been by now, at `pace` a second. */
+  /**
+   * Draws of the kinds of which there were fewer than their share of what should have been by now, at `pace` a second: where
+   * nothing goes on, nothing is cut, and more restarts instead would keep it so.
+   */
   catchUp(pace: number): void {
     const due = ((performance.now() - this.#since) / 1_000) * pace;
-    for (let tries = 0; tries < TRIES && this.total < due; tries++) {
-      const name = this.dice.pick(this.#urn as [FaultName, ...FaultName[]]);
+    const shareOf = (name: FaultName): number => (due * FAULTS[name][0]) / this.#urn.length;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const late = this.#urn.filter((name) => (this.counts[name] ?? 0) < shareOf(name));
+      const name = late[this.dice.below(Math.max(1, late.length))];
+      if (!name) return;
       FAULTS[name][1](this.victims, this.dice, () => {
         this.befell(name);
       });

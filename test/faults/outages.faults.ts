@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import {
-  type ClientPool,
   type ClientPoolOptions,
   createClientPool,
   createServerPool,
@@ -17,9 +16,11 @@ import {
 import { figures } from '../support/figures.js';
 import { PeerProgram } from '../interop/driver.js';
 import { OwnPool } from '../interop/own-peer.js';
-import type { PeerConnection } from '../interop/peer.js';
+import { expectSameBytes } from '../interop/same-bytes.js';
 import { freePort } from '../support/apps.js';
+import { All } from '../support/all.js';
 import { describeUnless } from '../support/describe-unless.js';
+import { obstacleUnless } from '../support/obstacle.js';
 import { until } from '../support/pair.js';
 import { ownProgram } from './own-program.js';
 
@@ -27,19 +28,6 @@ const lines = figures();
 
 /** The default of `maxBackoff`, in milliseconds. */
 const MAX_BACKOFF = 5_000;
-
-/** Clients that are alike. */
-class Clients implements AsyncDisposable {
-  readonly all: readonly ClientPool<PoolConnection>[];
-
-  constructor(count: number, options: ClientPoolOptions) {
-    this.all = Array.from({ length: count }, () => createClientPool(options));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.all.map((client) => client.close()));
-  }
-}
 
 /** Limits how many files a process may open; it has raised its own limit when it began. */
 function limit(pid: number, files: number): void {
@@ -79,45 +67,21 @@ class Comings implements AsyncDisposable {
   }
 }
 
-/** Has both ends of a stream say the same, and hear it. */
-async function sameBytes(near: PeerConnection, far: PeerConnection): Promise<void> {
-  const BYTES = 10_000;
-  const ends = await Promise.all([
-    near.exchange({ send: BYTES, seed: 1, receive: BYTES, close: true }),
-    far.exchange({ send: BYTES, seed: 1, receive: BYTES, close: false }),
-  ]);
-  expect(ends.map(({ bytes }) => bytes)).toEqual([BYTES, BYTES]);
-  expect(new Set(ends.map(({ sha256 }) => sha256)).size).toBe(1);
-}
-
-/** Why no process can be limited here, or null. */
-function obstacle(): string | null {
-  try {
-    execFileSync('prlimit', ['--version'], { stdio: 'ignore' });
-    return null;
-  } catch {
-    return 'there is no prlimit (util-linux)';
-  }
-}
-
-/** Why no process can have a file of its own in place of another here, or null. */
-function obstacleToMounts(): string | null {
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' });
-    return null;
-  } catch {
-    return 'no mount namespaces: not root, or there is no unshare (util-linux)';
-  }
-}
+const withoutLimits = obstacleUnless(['prlimit', '--version'], 'there is no prlimit (util-linux)');
+const withoutMounts = obstacleUnless(
+  ['unshare', '--mount', 'true'],
+  'no mount namespaces: not root, or there is no unshare (util-linux)',
+);
 
 describe('a server that is gone', () => {
   it.concurrent('for 60 s costs each pool 30 dials at most, and is found within 5 s of its return', async () => {
     const DOWN = 60_000;
     await using server = new Comings(await freePort(), 100);
     await server.up();
-    await using clients = new Clients(5, { address: `127.0.0.1:${server.port}`, tlsMode: 'none', minCapacity: 10, maxCapacity: 10, drainTimeout: 0 });
-    const dials = clients.all.map(() => 0);
-    for (const [index, client] of clients.all.entries()) {
+    const options: ClientPoolOptions = { address: `127.0.0.1:${server.port}`, tlsMode: 'none', minCapacity: 10, maxCapacity: 10, drainTimeout: 0 };
+    await using clients = new All(Array.from({ length: 5 }, () => createClientPool(options)));
+    const dials = clients.each.map(() => 0);
+    for (const [index, client] of clients.each.entries()) {
       client.on('dialError', () => (dials[index] = (dials[index] ?? 0) + 1));
       await client.start();
       await until(client, () => client.active() === 10);
@@ -127,12 +91,12 @@ describe('a server that is gone', () => {
     const failed = [...dials];
     const back = performance.now();
     await server.up();
-    await Promise.all(clients.all.map((client) => until(client, () => client.active() === 10)));
+    await Promise.all(clients.each.map((client) => until(client, () => client.active() === 10)));
     const recovery = performance.now() - back;
     lines.push(`gone for ${DOWN / 1_000} s: ${failed.join(', ')} failed dials; all full again after ${recovery.toFixed(0)} ms`);
     // Those of the round that was under way when it went are not probes.
     for (const count of failed) expect([count > 0, count <= 30 + 10]).toEqual([true, true]);
-    expect(recovery).toBeLessThan(5_000 + 1_000);
+    expect(recovery).toBeLessThan(MAX_BACKOFF + 1_000);
   }, 120_000); // prettier-ignore
 
   it.concurrent('and back every second, a hundred times, crashes nothing; then the pool is full within 10 s', async () => {
@@ -175,7 +139,7 @@ describe('a server that is gone', () => {
   }, 60_000); // prettier-ignore
 });
 
-describeUnless(obstacleToMounts())('a server whose name is not known yet', () => {
+describeUnless(withoutMounts)('a server whose name is not known yet', () => {
   it('is found within 6 s from when it is', async () => {
     const NAME = 'pool.npws.test';
     await using server = new Comings(await freePort(), 20);
@@ -209,33 +173,29 @@ describe('a server that is restarted', () => {
     await using server = new Comings(await freePort(), all);
     await server.up();
     const command = await ownProgram();
-    const peers = await Promise.all(Array.from({ length: PROCESSES }, () => PeerProgram.start({ command })));
-    try {
-      for (const peer of peers) {
-        for (let pools = 0; pools < POOLS; pools++) await peer.client({ address: `127.0.0.1:${server.port}`, tls: '0', capacity: EACH, interval: 1_000 });
-      }
-      await until(server.pool, () => server.pool.active() === all);
-      await server.down();
-      await pause(10_000);
-      server.arrivals.length = 0;
-      const back = performance.now();
-      await server.up();
-      await until(server.pool, () => server.pool.active() === all);
-      const recovery = performance.now() - back;
-      const { arrivals } = server;
-      // The most in any second, and what there would be were they spread over the time that each may take.
-      const peak = Math.max(...arrivals.map((from) => arrivals.filter((at) => at >= from && at < from + 1_000).length));
-      const mean = arrivals.length / (MAX_BACKOFF / 1_000);
-      lines.push(`restarted under ${PROCESSES} processes of ${POOLS} pools of ${EACH}: ${arrivals.length} dials in ${recovery.toFixed(0)} ms; peak ${peak}/s, mean ${mean.toFixed(0)}/s`);
-      expect(arrivals.length).toBeGreaterThanOrEqual(all);
-      expect(peak).toBeLessThanOrEqual(2 * mean);
-    } finally {
-      await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()));
+    await using peers = new All(await Promise.all(Array.from({ length: PROCESSES }, () => PeerProgram.start({ command }))));
+    for (const peer of peers.each) {
+      for (let pools = 0; pools < POOLS; pools++) await peer.client({ address: `127.0.0.1:${server.port}`, tls: '0', capacity: EACH, interval: 1_000 });
     }
+    await until(server.pool, () => server.pool.active() === all);
+    await server.down();
+    await pause(10_000);
+    server.arrivals.length = 0;
+    const back = performance.now();
+    await server.up();
+    await until(server.pool, () => server.pool.active() === all);
+    const recovery = performance.now() - back;
+    const { arrivals } = server;
+    // The most in any second, and what there would be were they spread over the time that each may take.
+    const peak = Math.max(...arrivals.map((from) => arrivals.filter((at) => at >= from && at < from + 1_000).length));
+    const mean = arrivals.length / (MAX_BACKOFF / 1_000);
+    lines.push(`restarted under ${PROCESSES} processes of ${POOLS} pools of ${EACH}: ${arrivals.length} dials in ${recovery.toFixed(0)} ms; peak ${peak}/s, mean ${mean.toFixed(0)}/s`);
+    expect(arrivals.length).toBeGreaterThanOrEqual(all);
+    expect(peak).toBeLessThanOrEqual(2 * mean);
   }, 120_000); // prettier-ignore
 });
 
-describeUnless(obstacle())('descriptors that run out', () => {
+describeUnless(withoutLimits)('descriptors that run out', () => {
   it('at a client cost it connections, but neither those that it has nor its life', async () => {
     await using server = new Comings(await freePort(), 200);
     await server.up();
@@ -246,7 +206,7 @@ describeUnless(obstacle())('descriptors that run out', () => {
     const few = server.pool.active();
     const near = await new OwnPool(server.pool).incomingGet(1_000);
     const far = await client.outgoingGet(near.id, 5_000);
-    await sameBytes(near, far);
+    await expectSameBytes(near, far, 10_000);
     limit(peer.pid, 4_096);
     const raised = performance.now();
     await until(server.pool, () => server.pool.active() === 100);
@@ -265,7 +225,7 @@ describeUnless(obstacle())('descriptors that run out', () => {
     const few = client.active();
     const near = await new OwnPool(client).incomingGet(1_000);
     const far = await server.outgoingGet(near.id, 5_000);
-    await sameBytes(near, far);
+    await expectSameBytes(near, far, 10_000);
     limit(peer.pid, 4_096);
     const raised = performance.now();
     await until(client, () => client.active() === 100);

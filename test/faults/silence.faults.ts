@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { figures } from '../support/figures.js';
 import { Facing, type Role } from '../interop/idle/facing.js';
 import { OwnPool } from '../interop/own-peer.js';
+import { expectSameBytes } from '../interop/same-bytes.js';
 import { describeUnless } from '../support/describe-unless.js';
 import { NetworkNamespace } from '../support/network-namespace.js';
 import { settledAfter } from '../support/settled-after.js';
@@ -75,12 +76,7 @@ describeUnless(await NetworkNamespace.obstacle())('a network that loses packets 
       for (const end = performance.now() + 12_000; performance.now() < end; streams++) {
         const near = await new OwnPool(ours).incomingGet(10_000);
         const far = await theirs.outgoingGet(near.id, 10_000);
-        const ends = await Promise.all([
-          near.exchange({ send: BYTES, seed: streams, receive: BYTES, close: true }),
-          far.exchange({ send: BYTES, seed: streams, receive: BYTES, close: false }),
-        ]);
-        expect(ends.map(({ bytes, sendError }) => [bytes, sendError])).toEqual([[BYTES, undefined], [BYTES, undefined]]);
-        expect(new Set(ends.map(({ sha256 }) => sha256)).size).toBe(1);
+        await expectSameBytes(near, far, BYTES, streams);
       }
     } finally {
       stop.abort();

@@ -26,11 +26,13 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const report = new Report(seed);
 const watchdog = new Watchdog();
-// Errors are made by the hundred thousand: their stacks would take most of the time.
-if (values.only === undefined) Error.stackTraceLimit = 0;
-if (values.only !== undefined) await playOne(values.only);
-else if (values.side !== undefined) await playSide(sideOf(values.side));
-else await playAll();
+if (values.only !== undefined) {
+  await playOne(values.only);
+} else {
+  // Errors are made by the hundred thousand: their stacks would take most of the time.
+  Error.stackTraceLimit = 0;
+  await (values.side === undefined ? playAll() : playSide(sideOf(values.side)));
+}
 await watchdog.stop();
 if (values.side === undefined || report.crashes + report.failed > 0)
   console.log(`${report.crashes} crashes, ${report.failed} failures, seed ${seed}`);

@@ -1,6 +1,7 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { obstacleUnless } from '../support/obstacle.js';
 import { goPeerProgram } from './go-build.js';
 import { ProgramPool, type PoolAnswer } from './program-pool.js';
 import type { Peer, PeerClientOptions, PeerServerOptions } from './peer.js';
@@ -31,12 +32,7 @@ export interface PeerInfo {
 /** Why no foreign peer can be run here, or null. */
 export function obstacleToPeer(): string | null {
   if (process.env['INTEROP_PEER']) return null;
-  try {
-    execFileSync('go', ['version'], { stdio: 'ignore' });
-    return null;
-  } catch {
-    return 'there is no Go toolchain';
-  }
+  return obstacleUnless(['go', 'version'], 'there is no Go toolchain');
 }
 
 /** A peer in a process of its own, driven by lines of JSON (see README.md). `await using` ends it. */

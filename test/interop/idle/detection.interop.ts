@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals';
 import { figures } from '../../support/figures.js';
 import { NetworkNamespace } from '../../support/network-namespace.js';
 import { OwnPool } from '../own-peer.js';
+import { expectSameBytes } from '../same-bytes.js';
 import { describeUnless } from '../../support/describe-unless.js';
 import { obstacleToPeer } from '../driver.js';
 import { describeWithPeer } from '../with-peer.js';
@@ -45,11 +46,7 @@ function allGone({ lost }: Facing, since: number): string {
 async function use({ ours, theirs }: Facing): Promise<void> {
   const near = await new OwnPool(ours).incomingGet();
   const far = await theirs.outgoingGet(near.id);
-  const ends = await Promise.all([
-    near.exchange({ send: 1_000, seed: 1, receive: 1_000, close: true }),
-    far.exchange({ send: 1_000, seed: 1, receive: 1_000, close: false }),
-  ]);
-  expect(ends.map(({ bytes }) => bytes)).toEqual([1_000, 1_000]);
+  await expectSameBytes(near, far, 1_000);
 }
 
 describeWithPeer('an idle Go peer that is killed', () => {

@@ -41,6 +41,11 @@ export class Backoff {
     this.#isProbing = true;
   }
 
+  /** The probe came through: calls back in `ms` milliseconds, when it shows whether that lasts. */
+  watch(ms: number, seen: () => void): void {
+    this.#pauseFor(ms, seen);
+  }
+
   /** The probe failed: waits longer. */
   failed(): void {
     this.#isProbing = false;
@@ -60,10 +65,14 @@ export class Backoff {
 
   #wait(): void {
     const pause = Math.min(FIRST_PAUSE * 2 ** Math.min(this.#pauses++, 30), this.max);
+    this.#pauseFor(pause / 2 + between(this.random, 0, pause / 2), this.probe);
+  }
+
+  #pauseFor(ms: number, then: () => void): void {
     this.#pause?.();
-    this.#pause = this.clock.after(pause / 2 + between(this.random, 0, pause / 2), () => {
+    this.#pause = this.clock.after(ms, () => {
       this.#pause = undefined;
-      this.probe();
+      then();
     });
   }
 }

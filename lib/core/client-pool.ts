@@ -2,10 +2,11 @@ import { adjustCapacity, adjustInterval, LOW } from './adjust.js';
 import { Backoff } from './backoff.js';
 import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
-import type { PartReason } from './closing.js';
+import { type PartReason, UNUSED } from './closing.js';
 import { CONTROL_ID } from './connection-id.js';
-import { type NpwsError, withoutLabel } from './errors.js';
-import type { Link } from './link.js';
+import { type NpwsError, NpwsHandshakeError, withoutLabel } from './errors.js';
+import type { Link, LinkEnd } from './link.js';
+import { onOneLine } from './one-line.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import { dialFailureOf, type Measures } from './measures.js';
 import { type Address, Pool } from './pool.js';
@@ -24,6 +25,9 @@ export type Dial<C> = (events: DialEvents<C>) => Cancel;
 
 /** How long a client without any live connection may be without a fresh dial, in milliseconds, until its health is down. */
 const STALE_DIAL = 5_000;
+
+/** A connection that is lost sooner than this without having been of use was no success, in milliseconds. */
+const PROOF = 1_000;
 
 /** How often links that can come back from their use are replaced by dials while enough are idle, in milliseconds. */
 const PATIENCE = 1_000;
@@ -46,6 +50,10 @@ export class ClientPool<C> extends Pool<C> {
   /** The live connection that bears the control ID, whoever holds it. */
   #control: Link<C> | undefined;
   #outage: Backoff | undefined;
+  /** An outage that one success does not end, as connections come about and are lost at once: one has to last. */
+  #doubted: Backoff | undefined;
+  /** How many connections had been taken when that was looked at last. */
+  #takenBefore = 0;
   /** Why dials fail, as far as it was told. */
   #toldCause: string | undefined;
   /** How many were idle when the server last said that it is full. */
@@ -114,9 +122,13 @@ export class ClientPool<C> extends Pool<C> {
       : healthOf(problem ?? this.tooManyErrors(), null);
   }
 
-  /** What keeps connections from coming, or null. A server that is full is no problem: those that are there serve. */
+  /**
+   * What keeps connections from coming, or null. A server that is full is no problem: those that are there serve. Nor is a
+   * failed dial that none had to follow, as what was missing came back by itself.
+   */
   #problem(): string | null {
-    if (this.#outage && this.lastFailure && !(this.isAlive() && isBusy(this.lastFailure.error)))
+    const isMissed = this.#outage !== undefined && (!this.#outage.isDue || this.#need() > 0);
+    if (isMissed && this.lastFailure && !(this.isAlive() && isBusy(this.lastFailure.error)))
       return withoutLabel(this.lastFailure.error.message, this.label);
     const isStale = this.#lastDial === undefined || this.clock.now() - this.#lastDial > STALE_DIAL;
     if (this.isAlive() || !isStale) return null;
@@ -141,6 +153,33 @@ export class ClientPool<C> extends Pool<C> {
     }
     if (!this.#isHungry() || this.#need() <= 0) return;
     this.#schedule((this.#lastRound ?? 0) + this.options.minInterval);
+  }
+
+  /**
+   * A dial whose connection is lost as soon as it is there has failed: what lets them in and drops them, such as a server
+   * that is over its limit or a proxy, would be dialled for ever as fast as for a rush. A pool of this package that closes
+   * it means no harm.
+   */
+  protected override lostIdle(link: Link<C>, { code, reason, error }: LinkEnd): void {
+    if (this.state !== 'running' || reason === UNUSED || this.#lasted(link)) return;
+    const isNew = this.#outage === undefined;
+    const why = reason === '' ? `close code ${code}` : reason;
+    const message = `${this.label}: ${link.peer} named a connection and dropped it at once (${onOneLine(why)})`;
+    this.#failed(new NpwsHandshakeError(message, null, error ? { cause: error } : {}), undefined);
+    if (isNew && !this.#isProven()) this.#doubted = this.#outage;
+  }
+
+  #lasted({ openedAt }: Link<C>): boolean {
+    return this.clock.now() - openedAt >= PROOF;
+  }
+
+  /** Whether connections have been of use, or have lasted, since the last time that they did not. */
+  #isProven(): boolean {
+    const { immediate, waited } = this.measures.takes;
+    const wasTaken = immediate + waited > this.#takenBefore;
+    this.#takenBefore = immediate + waited;
+    const { oldestIdle } = this.store;
+    return wasTaken || this.custody.used > 0 || (oldestIdle !== undefined && this.#lasted(oldestIdle));
   }
 
   protected override forget(link: Link<C>): void {
@@ -302,7 +341,7 @@ export class ClientPool<C> extends Pool<C> {
       arrived: (link) => {
         this.#inFlight.delete(giveUp);
         this.measures.timed('dial', since, this.clock.now());
-        this.#succeeded(link);
+        this.#succeeded(link, probed);
       },
       failed: (error) => {
         this.#inFlight.delete(giveUp);
@@ -312,24 +351,41 @@ export class ClientPool<C> extends Pool<C> {
     this.#inFlight.add(giveUp);
   }
 
-  #succeeded(link: Link<C>): void {
+  #succeeded(link: Link<C>, probed: Backoff | undefined): void {
     if (this.state !== 'running') {
       this.custody.part(link, 'drained');
       return;
     }
     const outage = this.#outage;
-    this.#outage = undefined;
+    const isDoubted = outage !== undefined && outage === this.#doubted;
+    if (!isDoubted) this.#outage = undefined;
     this.#created++;
     this.#noteControl(link);
     this.#controlMissed = this.#lacksControl() ? this.clock.now() : -Infinity;
     this.arrive(link);
-    if (outage) {
-      outage.cancel();
-      this.tell('recover', { after: this.clock.now() - outage.since, tries: outage.tries });
-      this.#refill();
-    } else {
-      this.#pump();
-    }
+    if (!outage) this.#pump();
+    else if (!isDoubted) this.#recovered(outage);
+    else if (outage === probed) this.#watch(outage);
+  }
+
+  #recovered(outage: Backoff): void {
+    outage.cancel();
+    this.tell('recover', { after: this.clock.now() - outage.since, tries: outage.tries });
+    this.#refill();
+  }
+
+  /** Ends a doubted outage when what its probe brought was of use, or has lasted. */
+  #watch(outage: Backoff): void {
+    // A listener may have closed the pool.
+    if (this.state !== 'running') return;
+    outage.watch(PROOF, () => {
+      if (!this.#isProven()) {
+        outage.failed();
+        return;
+      }
+      this.#outage = this.#doubted = undefined;
+      this.#recovered(outage);
+    });
   }
 
   #noteControl(link: Link<C>): void {
@@ -350,6 +406,8 @@ export class ClientPool<C> extends Pool<C> {
         this.#refill();
       });
     } else if (this.#outage === probed) {
+      // It is a server that is gone.
+      this.#doubted = undefined;
       this.#outage.failed();
     }
     this.tell('dialError', error);

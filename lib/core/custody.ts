@@ -12,8 +12,8 @@ export interface CustodyListener<C> {
   putDown(since: number): void;
   /** A use is over: the link is without a name. */
   returned(link: Link<C>): void;
-  /** Nothing more comes over a link. */
-  ended(link: Link<C>, end: LinkEnd, wasUsed: boolean, why: CloseReason): void;
+  /** Nothing more comes over a link, which was in this state until then. */
+  ended(link: Link<C>, end: LinkEnd, was: ConnectionState, why: CloseReason): void;
   /** A link is gone for good: its name is free, if it has one. */
   forgotten(link: Link<C>): void;
   /** Some number may have changed. */
@@ -196,16 +196,15 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
 
   /** Nothing more comes, so a link that nobody holds leaves at once. */
   ended(link: Link<C>, end: LinkEnd): void {
-    const wasUsed = this.#used.has(link);
-    const why = this.#parting.get(link) ?? reasonOf(end, wasUsed);
+    const was = this.#stateOf(link);
+    const why = this.#parting.get(link) ?? reasonOf(end, was === 'used');
     this.#closed[why]++;
     // What a peer said to the end is still owed to whoever knows the ID.
-    const wasStored = !this.#nameless.has(link);
     if (!(end.whole && link.begun) && this.#leave(link)) {
       this.#parting.set(link, why);
-      if (wasStored) this.#evicted++;
+      if (was !== 'returned') this.#evicted++;
     }
-    this.pool.ended(link, end, wasUsed, why);
+    this.pool.ended(link, end, was, why);
     this.pool.changed();
   }
 
@@ -215,6 +214,12 @@ export class Custody<C> implements LinkKeeper<Link<C>> {
     if (this.store.get(link.id) !== link) this.pool.forgotten(link);
     this.pool.changed();
     if (this.#isEmpty()) this.#onEmpty?.();
+  }
+
+  #stateOf(link: Link<C>): ConnectionState {
+    if (this.#used.has(link)) return 'used';
+    if (this.#nameless.has(link)) return 'returned';
+    return link.begun ? 'owed' : 'idle';
   }
 
   #isEmpty(): boolean {

@@ -20,7 +20,7 @@ import {
 } from './errors.js';
 import { Custody } from './custody.js';
 import { IdleStore } from './idle-store.js';
-import type { Link } from './link.js';
+import type { Link, LinkEnd } from './link.js';
 import type { ResolvedClientOptions } from './client-options.js';
 import type { ResolvedServerOptions } from './server-options.js';
 import type { Distribution } from './histogram.js';
@@ -30,6 +30,7 @@ import type { Random } from './random.js';
 import { Retirement } from './retirement.js';
 import type { TlsUpdate } from './tls-options.js';
 import { observeStats, type Failure, type Health, type PoolState, type PoolStats } from './stats.js';
+import { reportUncaught } from './uncaught.js';
 import {
   type CheckedWait,
   parseWait,
@@ -97,8 +98,9 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
       putDown: (since) => {
         measures.timed('use', since, this.clock.now());
       },
-      ended: (link, end, used, why) => {
-        this.tell('disconnect', { id: link.id, peer: link.peer, used, why, ...end });
+      ended: (link, end, was, why) => {
+        this.tell('disconnect', { id: link.id, peer: link.peer, used: was === 'used', why, ...end });
+        if (was === 'idle' && (why === 'lost' || why === 'dropped')) this.lostIdle(link, end);
       },
       forgotten: (link) => {
         this.#retirement.forget(link);
@@ -151,6 +153,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   protected abstract minCapacity(): number;
   /** Something left idle or somebody waits: the role may want to act. */
   protected abstract supply(): void;
+  /** An idle link has ended, and not because of us. */
+  protected abstract lostIdle(link: Link<C>, end: LinkEnd): void;
   /** A link is gone for good. */
   protected abstract forget(link: Link<C>): void;
   /** A link has come back from a use: has it named anew, or closes it if there is a reason to. */
@@ -369,15 +373,16 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
     return labelOf(this.role, this.name);
   }
 
-  /** Emits an event. A listener that throws is reported as uncaught, but can't upset the pool. */
+  /** Emits an event. A listener that throws is reported as uncaught, but can upset neither the pool nor other listeners. */
   protected tell<K extends keyof PoolEvents>(event: K, ...args: PoolEvents[K]): void {
     if (this.listenerCount(event) === 0) return;
-    try {
-      (this.emit as (event: K, ...args: PoolEvents[K]) => boolean).call(this, event, ...args);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+    // One by one, as `emit` would leave out those behind one that throws.
+    for (const listener of this.rawListeners(event)) {
+      try {
+        Reflect.apply(listener, this, args);
+      } catch (error) {
+        reportUncaught(error);
+      }
     }
   }
 

@@ -38,6 +38,8 @@ export interface Listening {
   readonly url: string;
   /** The local address, for programs; null while there is none. */
   readonly address: Address | null;
+  /** False once somebody else has closed it: it may be a while until the last connection has gone and `stopped` is told. */
+  readonly isOpen: boolean;
   /** Stops listening and drops whoever is not yet in the pool. */
   close(): Promise<void>;
 }
@@ -92,14 +94,18 @@ export class ServerPool<C> extends Pool<C> {
   }
 
   override ready(): boolean {
-    return this.state === 'running' && this.#listening !== undefined;
+    return this.state === 'running' && this.#isListening();
   }
 
   override health(): Health {
     if (this.state === 'draining' || this.state === 'closed') return healthOf(this.state, null);
-    if (!this.#listening)
+    if (!this.#isListening())
       return healthOf(withoutLabel(this.lastFailure?.error.message ?? 'not listening', this.label), null);
     return healthOf(this.tooManyErrors(), this.isAlive() ? null : 'no client is connected');
+  }
+
+  #isListening(): boolean {
+    return this.#listening?.isOpen ?? false;
   }
 
   protected override connecting(): number {
@@ -112,6 +118,10 @@ export class ServerPool<C> extends Pool<C> {
 
   protected override supply(): void {
     // A server can only wait for its clients to dial.
+  }
+
+  protected override lostIdle(): void {
+    // Its client dials another.
   }
 
   protected override forget(link: Link<C>): void {

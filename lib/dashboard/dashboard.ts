@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { Observable } from 'rxjs';
+import { describe } from '../core/errors.js';
+import { onOneLine } from '../core/one-line.js';
 import { findPools } from '../nest/find-pools.js';
 import { type DashboardGuard, isLocal, isOfThisHost } from './admission.js';
 import { watch } from './feed.js';
@@ -26,7 +28,8 @@ export class Dashboard {
     try {
       return isOfThisHost(request) && (await this.#guard(request));
     } catch (error) {
-      this.#logger.error(`the guard failed, so nobody is let in: ${(error as Error).message}`);
+      const why = onOneLine(error instanceof Error ? error.message : describe(error));
+      this.#logger.error(`the guard failed, so nobody is let in: ${why}`);
       return false;
     }
   }

@@ -20,6 +20,11 @@ export class FakeClock implements Clock {
     return this.#alarms.size;
   }
 
+  /** When the next callback falls due, in milliseconds since the clock was made: `Infinity` when none waits. */
+  get next(): number {
+    return this.#first()?.at ?? Infinity;
+  }
+
   /** Milliseconds since the clock was made. */
   now(): number {
     return this.#now;
@@ -37,10 +42,10 @@ export class FakeClock implements Clock {
   /** Moves on by `ms` milliseconds, running what falls due on the way, what that asks for included. */
   advance(ms: number): void {
     const end = this.#now + ms;
-    for (let next = this.#next(end); next; next = this.#next(end)) {
-      this.#now = Math.max(this.#now, next.at);
-      this.#alarms.delete(next);
-      next.callback();
+    for (let first = this.#first(); first && first.at <= end; first = this.#first()) {
+      this.#now = Math.max(this.#now, first.at);
+      this.#alarms.delete(first);
+      first.callback();
     }
     // A callback may have moved on as well.
     this.#now = Math.max(this.#now, end);
@@ -51,10 +56,9 @@ export class FakeClock implements Clock {
     this.#now += ms;
   }
 
-  #next(end: number): Alarm | undefined {
+  #first(): Alarm | undefined {
     let first: Alarm | undefined;
     for (const alarm of this.#alarms) {
-      if (alarm.at > end) continue;
       if (!first || alarm.at < first.at || (alarm.at === first.at && alarm.order < first.order))
         first = alarm;
     }

@@ -43,6 +43,7 @@ export class MemorySocket extends SocketStandIn {
   override _write(bytes: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     // A copy, as over a network: who receives it may change it. A turn later, so that nobody hears before the writer returns.
     const copy = Buffer.from(bytes);
+    this.bytesWritten += copy.length;
     setImmediate(() => {
       if (this.#peer.destroyed) callback(socketError('write EPIPE'));
       else if (this.#peer.#deliver(copy)) callback();

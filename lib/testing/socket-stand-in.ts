@@ -14,6 +14,7 @@ export abstract class SocketStandIn extends Duplex {
   readonly remoteAddress = ADDRESS;
   readonly remoteFamily = 'IPv4';
   bytesRead = 0;
+  bytesWritten = 0;
 
   constructor(
     readonly localPort: number,

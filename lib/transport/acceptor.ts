@@ -9,15 +9,17 @@ import type { Duplex } from 'node:stream';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import type { Cancel } from '../core/clock.js';
 import { NpwsListenError } from '../core/errors.js';
+import type { Address } from '../core/pool.js';
 import type { ResolvedServerOptions } from '../core/server-options.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
-import { bracketed, remoteOf } from './address.js';
+import { addressOf, bracketed, remoteOf } from './address.js';
 import { adviceOnListen, sentences } from './advice.js';
 import type { Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { Entrance, headersOf } from './entrance.js';
 import type { Surroundings } from './surroundings.js';
 import { refusalOf, type ServerTls } from './server-tls.js';
+import { ignore, socketOf } from './upgrade-socket.js';
 
 const BAD_REQUEST: Refusal = { status: 400, reason: 'bad request' };
 const HEADERS_TOO_LONG: Refusal = { status: 431, reason: 'headers too long' };
@@ -68,15 +70,16 @@ class Acceptor implements Listening {
   }
 
   get url(): string {
-    const { host, port } = this.address;
+    const { host, port } = this.address ?? { host: '', port: 0 };
     return `${this.tls ? 'wss' : 'ws'}://${bracketed(host)}:${port}`;
   }
 
-  get address(): { host: string; port: number } {
-    const address = this.#listener.address();
-    return address && typeof address === 'object'
-      ? { host: address.address, port: address.port }
-      : { host: '', port: 0 };
+  get address(): Address | null {
+    return addressOf(this.#listener);
+  }
+
+  get isOpen(): boolean {
+    return this.#listener.listening;
   }
 
   async listen(): Promise<void> {
@@ -85,8 +88,13 @@ class Acceptor implements Listening {
       const settle = (error?: Error): void => {
         cancel();
         this.#listener.off('listening', settle).off('error', settle);
-        if (error) reject(this.#failure(`${this.#where()}: ${error.message}`, error));
-        else resolve();
+        if (!error) {
+          resolve();
+          return;
+        }
+        // One of our own may still look up its host: nobody shall hear of it any more.
+        if (listen) this.#listener.on('error', ignore).close();
+        reject(this.#failure(`${this.#where()}: ${error.message}`, error));
       };
       const cancel = this.surroundings.clock.after(handshakeTimeout, () => {
         settle(new Error(`it does not listen after ${handshakeTimeout} ms (handshakeTimeout)`));
@@ -155,9 +163,7 @@ class Acceptor implements Listening {
     };
     http.on('request', refuse).on('checkContinue', refuse).on('checkExpectation', refuse);
     http.on('upgrade', (request, stream, head) => {
-      // For a request with a body, Node 26 hands out a stand-in that fails as its socket does.
-      const { socket } = request;
-      if (stream !== socket) stream.on('error', ignore);
+      const socket = socketOf(request, stream);
       if (answered.has(socket)) {
         socket.destroySoon();
         return;
@@ -212,7 +218,8 @@ class Acceptor implements Listening {
   };
 
   readonly #onClose = (): void => {
-    if (this.#isClosing) return;
+    // It may have begun anew before this was told.
+    if (this.#isClosing || this.isOpen) return;
     this.#detach();
     this.gate.stopped();
   };
@@ -265,11 +272,6 @@ class Acceptor implements Listening {
     this.#settle(wayOf(socket));
     socket.destroy();
   }
-}
-
-/** For errors that whoever uses the socket tells of; before that, nobody needs to know. */
-function ignore(): void {
-  // Nothing to do.
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import type { Address } from '../core/pool.js';
 
 /** Who is at the far end. */
 export interface Remote {
@@ -21,6 +22,12 @@ export function plainAddress(address: string): string {
 /** A host as URLs write it: IPv6 in brackets. */
 export function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Where a server listens; null when it does not, or on a Unix socket. */
+export function addressOf(server: Server): Address | null {
+  const address = server.address();
+  return address && typeof address === 'object' ? { host: address.address, port: address.port } : null;
 }
 
 /** The far end of a socket. */

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+// Taken when this file is loaded: fake timers of a test framework must not keep an end from its listeners.
+import { setImmediate } from 'node:timers';
 import type { Cancel, Clock } from '../core/clock.js';
-import { NpwsTruncatedError } from '../core/errors.js';
+import { describe, NpwsTruncatedError } from '../core/errors.js';
+import { MAX_TIMEOUT } from '../core/waiters.js';
 import { plainAddress, type Remote } from './address.js';
 import { Backlog } from './backlog.js';
 import { ByteQueue } from './byte-queue.js';
@@ -96,6 +99,8 @@ export class PoolConnection extends Duplex {
   #closeCode: number | null = null;
   /** What happened to the link; told behind what there is to read. */
   #broken: Error | null = null;
+  /** What is told a turn later. */
+  #late: Error | null = null;
   /** Whether the link was gone before there was anybody to read; until that is known it may have been. */
   #cameBroken = true;
   #bytesRead = 0;
@@ -162,13 +167,19 @@ export class PoolConnection extends Duplex {
     return this.#tls;
   }
 
-  /** Emits 'timeout' after `ms` milliseconds without a byte in either direction; 0 never. The connection stays open. */
+  /**
+   * Emits 'timeout' after `ms` milliseconds without a byte in either direction; 0 or `Infinity` never. The connection stays
+   * open. Throws a `RangeError` for what is no such time.
+   */
   setTimeout(ms: number, callback?: () => void): this {
-    this.#timeout = ms;
+    if (typeof ms !== 'number' || !(ms >= 0)) {
+      throw new RangeError(`setTimeout: expected milliseconds from 0 to Infinity, got ${describe(ms)}`);
+    }
+    this.#timeout = ms === Infinity ? 0 : Math.min(ms, MAX_TIMEOUT);
     this.#timer?.();
     this.#timer = undefined;
     if (callback) {
-      if (ms === 0) this.off('timeout', callback);
+      if (this.#timeout === 0) this.off('timeout', callback);
       else this.once('timeout', callback);
     }
     this.#active();
@@ -271,8 +282,8 @@ export class PoolConnection extends Duplex {
     const written = this.#written;
     this.#written = null;
     this.#use.abandon();
-    callback(error);
-    written?.(error ?? this.#truncated('it was destroyed before all was written'));
+    callback(error ?? this.#late);
+    written?.(error ?? this.#late ?? this.#truncated('it was destroyed before all was written'));
   }
 
   #receive(bytes: Buffer): boolean {
@@ -293,7 +304,26 @@ export class PoolConnection extends Duplex {
     this.#pushUnread();
     this.push(null);
     // Who only writes must hear of the end too.
-    this.read(0);
+    if (this.#isHeard()) this.read(0);
+    else this.#later(() => this.read(0));
+  }
+
+  /**
+   * Does what makes an event a turn later: whoever is given this connection may have had no time to listen, as promises settle
+   * behind what a stream has to tell.
+   */
+  #later(then: () => void): void {
+    setImmediate(() => {
+      if (!this.destroyed) then();
+    });
+  }
+
+  /** Whether somebody has begun to use it: then they have had the time to listen. */
+  #isHeard(): boolean {
+    const isWritten = this.#bytesWritten + this.writableLength > 0 || this.writableEnded;
+    // One each is our own.
+    const listeners = this.listenerCount('error') + this.listenerCount('end') - 2;
+    return this.readableFlowing !== null || isWritten || listeners > 0;
   }
 
   #transmit(callback: (error?: Error | null) => void): void {
@@ -335,9 +365,18 @@ export class PoolConnection extends Duplex {
   /** Destroys the connection now, or behind what there is to read. */
   #break(error: Error): void {
     this.#broken ??= error;
+    const broken = this.#broken;
     // A reader may wait for its own write: that goes on, in vain.
     if (this.#isToBeReadFirst()) this.#pump();
-    else this.destroy(this.#broken);
+    else if (this.#isHeard()) this.destroy(broken);
+    else {
+      this.#late = broken;
+      this.#later(() => {
+        this.#late = null;
+        if (this.#isToBeReadFirst()) this.#pump();
+        else this.destroy(broken);
+      });
+    }
   }
 
   /** Whether somebody reads, or may begin to read, all that the peer has sent: an error would throw it away. */

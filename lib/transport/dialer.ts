@@ -89,6 +89,7 @@ class DialAttempt {
       path,
       maxPayload,
       perMessageDeflate: false,
+      autoPong: false, // `Wire` answers
       followRedirects: false,
       createConnection: () => this.#connect(),
       finishRequest: (request) => {

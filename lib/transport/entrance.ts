@@ -120,6 +120,7 @@ function createWebSocketServer(maxPayload: number) {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    autoPong: false, // `Wire` answers
     maxPayload,
     // A Go server chooses no subprotocol, whatever is offered.
     handleProtocols: () => false,

@@ -4,7 +4,7 @@ import { NpwsListenError } from '../core/errors.js';
 import type { Address } from '../core/pool.js';
 import type { Mounting, ResolvedServerOptions } from '../core/server-options.js';
 import type { Gate, Listen, Listening } from '../core/server-pool.js';
-import { bracketed } from './address.js';
+import { addressOf, bracketed } from './address.js';
 import type { Refusal } from './admission.js';
 import type { PoolConnection } from './connection.js';
 import { Entrance } from './entrance.js';
@@ -38,6 +38,7 @@ export function createMount(
 class Mount implements Listening {
   readonly #entrance: Entrance;
   readonly #leave: () => void;
+  #hasListened = false;
 
   constructor(
     options: ResolvedServerOptions,
@@ -69,8 +70,13 @@ class Mount implements Listening {
   }
 
   get address(): Address | null {
-    const address = this.http.address();
-    return address && typeof address === 'object' ? { host: address.address, port: address.port } : null;
+    return addressOf(this.http);
+  }
+
+  /** A server that has not begun to listen may yet do so. */
+  get isOpen(): boolean {
+    this.#hasListened ||= this.http.listening;
+    return this.http.listening || !this.#hasListened;
   }
 
   close(): Promise<void> {
@@ -79,6 +85,7 @@ class Mount implements Listening {
   }
 
   readonly #upgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    this.#hasListened ||= this.http.listening;
     // Those that Node has dropped may be the ones that tell who asks.
     const kept = this.http.maxHeadersCount ?? KEPT_HEADERS;
     if (kept > 0 && request.rawHeaders.length >= 2 * kept)

@@ -5,6 +5,7 @@ import {
   type TLSSocket,
   type TlsOptions,
 } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { ResolvedTlsFiles } from '../core/tls-options.js';
 import { contextOf, RoleTls, withMinVersion } from './role-tls.js';
 import { reasonOf } from './tls-reason.js';
@@ -23,7 +24,9 @@ export class ServerTls extends RoleTls {
   }
 
   protected override use(material: SecureContextOptions): void {
-    const isTrustChanged = material.ca !== this.material.ca || material.crl !== this.material.crl;
+    const { ca, crl } = this.material;
+    // Read from files, they are others each time.
+    const isTrustChanged = !isDeepStrictEqual([material.ca, material.crl], [ca, crl]);
     if (isTrustChanged && this.#hasTicketKeys) {
       throw new Error(
         '`ca` and `crl` stay while `tls.ticketKeys` is set: sessions resumed by it would outlive them',

@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { answer } from './entrance.js';
+import { ignore, socketOf } from './upgrade-socket.js';
 
 /** Whoever has a path of a server. */
 export interface PathHolder {
@@ -64,9 +66,11 @@ export class UpgradeSwitch {
     const pass = http.emit.bind(http) as Emit;
     const switched: Emit = (event, ...args) => {
       if (event !== 'upgrade' || this.#holders.size === 0) return pass(event, ...args);
-      const [request, , head] = args as [IncomingMessage, unknown, Buffer];
+      const [request, stream, head] = args as [IncomingMessage, Duplex, Buffer];
       const holder = this.#holderOf(request);
-      if (holder) holder.upgrade(request, takeOver(request), head);
+      const socket = socketOf(request, stream);
+      // From here on its errors are no longer the server's.
+      if (holder) holder.upgrade(request, socket.on('error', ignore), head);
       else if (http.listenerCount('upgrade') > 1) return pass(event, ...args);
       else serveAsItIs(http, request, head);
       return true;
@@ -106,15 +110,6 @@ const NOBODY: PathHolder = {
 
 function wantUpgrades(): void {
   // Requests are taken before they come here.
-}
-
-/** The socket of a request, whose errors are no longer the server's. */
-function takeOver({ socket }: IncomingMessage): Socket {
-  return socket.on('error', ignore);
-}
-
-function ignore(): void {
-  // Whoever uses the socket tells of them.
 }
 
 /**

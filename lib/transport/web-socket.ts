@@ -7,8 +7,11 @@ import { FrameSplitter } from './frame-splitter.js';
  * trip later: too late for a pool that must not hand out what it could know to be dead.
  */
 export class PooledWebSocket extends WebSocket {
-  /** Called when a close frame has come (`code` is 1005 when it was empty), or `ws` closes because of bad input. */
-  onPeerClose: ((code: number, reason: string) => void) | null = null;
+  /**
+   * Called when a close frame has come (`code` is 1005 when it was empty), or `ws` closes because of bad input. `isCut` tells
+   * that it came in the middle of a message.
+   */
+  onPeerClose: ((code: number, reason: string, isCut: boolean) => void) | null = null;
 
   /**
    * Has binary messages that come whole go to `deliver`, past `ws`; all else goes the usual way. `maxPayload` in bytes.
@@ -33,7 +36,8 @@ export class PooledWebSocket extends WebSocket {
   /** `ws` calls this by itself, to answer a close frame or bad input. We call `closeWith` instead. */
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, reason);
-    this.onPeerClose?.(code ?? 1005, reason?.toString() ?? '');
+    const { _receiver: receiver } = this as unknown as { _receiver?: { _fragmented?: number } };
+    this.onPeerClose?.(code ?? 1005, reason?.toString() ?? '', (receiver?._fragmented ?? 0) !== 0);
   }
 
   /** Closes from this side. Never with an empty frame: to a Go peer that is an error. */

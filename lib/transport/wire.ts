@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
+// Taken when this file is loaded: fake timers of a test framework must not keep an end from its listeners.
+import { nextTick } from 'node:process';
 import type { Cancel, Clock } from '../core/clock.js';
 import { onOneLine } from '../core/one-line.js';
+import { reportUncaught } from '../core/uncaught.js';
 import { type ByteSource, framesOf, Message, reuse } from './frames.js';
 import { EMPTY } from './handshake.js';
 import { PooledWebSocket } from './web-socket.js';
@@ -10,6 +13,13 @@ export const CLOSE_TIMEOUT = 30_000;
 
 /** The same for a connection that nobody holds, in milliseconds: a Go peer may be deaf. */
 export const UNUSED_GRACE = 250;
+
+/** How many pongs may wait until they are written out. */
+const MOST_PONGS = 60;
+
+/** How many pings may come within so many milliseconds while as many pongs wait. */
+const MOST_PINGS = 60;
+const PINGS_WITHIN = 10_000;
 
 /** How a WebSocket ended. */
 export interface WireEnd {
@@ -47,6 +57,12 @@ export class Wire {
   #closeCode = 1006;
   #socketError: Error | null = null;
   #deadline: Cancel | undefined;
+  /** Pongs that are not written out yet. */
+  #pongs = 0;
+  #unanswered: Buffer | null = null;
+  /** Pings that had no pong of their own, and since when they are counted. */
+  #pings = 0;
+  #pingsSince = -Infinity;
 
   constructor(
     private readonly ws: PooledWebSocket,
@@ -58,7 +74,13 @@ export class Wire {
     private readonly listener: WireListener,
   ) {
     const receive = (message: Buffer, isBinary: boolean): void => {
-      if (!this.#hasEnded) listener.onMessage(message, isBinary);
+      if (this.#hasEnded) return;
+      try {
+        listener.onMessage(message, isBinary);
+      } catch (error) {
+        // Who reads has thrown it. What comes behind this message must be read all the same.
+        reportUncaught(error);
+      }
     };
     ws.on('message', (data, isBinary) => {
       receive(data as Buffer, isBinary);
@@ -66,7 +88,8 @@ export class Wire {
     ws.split(isServer, maxPayload, (message) => {
       receive(message, true);
     });
-    ws.on('ping', () => {
+    ws.on('ping', (payload) => {
+      this.#pong(payload);
       listener.onPing();
     });
     ws.on('pong', () => {
@@ -87,8 +110,9 @@ export class Wire {
     ws.on('close', (code, reason) => {
       this.#onGone(code, onOneLine(reason.toString()));
     });
-    ws.onPeerClose = (code, reason) => {
-      this.#onPeerClose(code, onOneLine(reason));
+    ws.onPeerClose = (code, reason, isCut) => {
+      if (isCut && isInOrder(code)) this.fail(1006, 'closed in the middle of a message', { violation: true });
+      else this.#onPeerClose(code, onOneLine(reason));
     };
   }
 
@@ -179,12 +203,39 @@ export class Wire {
       // Closing a socket that has bytes unread resets it, and takes our close frame from a peer that is still sending.
       this.socket.destroySoon();
     } else {
-      // Bad input closes the same way; the error that tells which follows at once.
+      // Bad input closes the same way; the error that tells which follows at once. Who writes meanwhile hears of its failure
+      // behind this.
       this.#closeCode = code;
-      queueMicrotask(() => {
+      nextTick(() => {
         this.fail(code, reason);
       });
     }
+  }
+
+  /** Answers a ping. Where many answers do not get out, as the peer stalls, only the newest ping will have another. */
+  #pong(payload: Buffer): void {
+    if (this.#pongs >= MOST_PONGS) {
+      this.#unanswered = Buffer.from(payload);
+      this.#countPing();
+      return;
+    }
+    this.#pongs++;
+    this.ws.pong(payload, undefined, () => {
+      this.#pongs--;
+      const next = this.#unanswered;
+      this.#unanswered = null;
+      if (next) this.#pong(next);
+    });
+  }
+
+  /** Cuts off a peer that takes no pong and sends pings faster than any that wants to know whether we are there. */
+  #countPing(): void {
+    const now = this.clock.now();
+    if (now - this.#pingsSince >= PINGS_WITHIN) {
+      this.#pingsSince = now;
+      this.#pings = 0;
+    }
+    if (++this.#pings > MOST_PINGS) this.cut(new Error('a flood of pings'));
   }
 
   /** Nothing more is to be received: what is still to be sent goes out, then the socket is closed. */

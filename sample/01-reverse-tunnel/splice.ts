@@ -11,5 +11,9 @@ export function splice(socket: Socket, connection: PoolConnection): void {
   socket.once('close', () => {
     if (!connection.writableEnded || !connection.readableEnded) connection.destroy();
   });
-  connection.once('error', () => socket.resetAndDestroy());
+  connection.once('error', () => {
+    // What all was said to has a whole answer, and Node leaks a socket that is reset while it ends.
+    if (socket.writableEnded && socket.writableLength === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  });
 }

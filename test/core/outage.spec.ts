@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { UNUSED } from '../../lib/core/closing.js';
 import { HIGHEST, idSource, startedClient } from '../support/stub-link.js';
 
 describe('an outage', () => {
@@ -71,6 +72,57 @@ describe('an outage', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('is what connections are that are dropped as soon as they are named: none is dialled as for a rush', async () => {
+    const rig = await startedClient({ minCapacity: 5, maxCapacity: 20, minInterval: 100 }, HIGHEST);
+    const nextId = idSource();
+    const MINUTE = 60_000;
+    for (const end = rig.clock.now() + MINUTE; rig.clock.now() < end;) {
+      rig.arriveAll(nextId);
+      rig.clock.advance(50);
+      for (const link of rig.links) link.vanish();
+      rig.clock.advance(50);
+    }
+    // The first five, and one probe after each pause.
+    expect(rig.dials.length).toBeLessThanOrEqual(5 + 30);
+    expect(rig.pool.health()).toMatchObject({
+      up: false,
+      reason: expect.stringMatching(/named a connection and dropped it at once/),
+    });
+    expect(rig.pool.stats().dialFailures.handshake).toBeGreaterThan(0);
+    // Those that last make it well again.
+    for (const end = rig.clock.now() + 10_000; rig.clock.now() < end;) {
+      rig.arriveAll(nextId);
+      rig.clock.advance(50);
+    }
+    expect(rig.pool.health()).toMatchObject({ up: true, degraded: false });
+    expect(rig.pool.active()).toBeGreaterThanOrEqual(5);
+  });
+
+  it('does not come of connections that a pool of this package has closed', async () => {
+    const rig = await startedClient({ minCapacity: 5, maxCapacity: 20 });
+    rig.arriveAll(idSource());
+    for (const link of rig.links) link.end(true, { reason: UNUSED });
+    rig.clock.advance(1_000);
+    expect(rig.pool.errorCount()).toBe(0);
+    expect(rig.flights.size).toBeGreaterThanOrEqual(5);
+  });
+
+  it('is no problem any more when all that was missing has come back by itself', async () => {
+    const rig = await startedClient({ minCapacity: 2, maxCapacity: 2 });
+    rig.arriveAll(idSource(), true);
+    const used = [await rig.pool.incomingGet(0), await rig.pool.incomingGet(0)];
+    rig.clock.advance(1_000);
+    for (const flight of [...rig.flights]) flight.fail();
+    expect(rig.pool.health()).toMatchObject({ up: true, degraded: true });
+    for (const [index, link] of used.entries()) {
+      link.comeBack();
+      link.rename(`0000010${index}`);
+    }
+    rig.clock.advance(10_000);
+    expect(rig.flights.size).toBe(0);
+    expect(rig.pool.health()).toEqual({ up: true, degraded: false, reason: null });
   });
 
   it('does not touch what is idle or in use', async () => {

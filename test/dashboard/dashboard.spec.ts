@@ -154,13 +154,18 @@ describe.each(PLATFORMS)('the dashboard on %s', (platform) => {
 });
 
 describe('the dashboard', () => {
-  it('lets nobody in when its guard fails, and says so in the log', async () => {
-    const guard: DashboardGuard = () => Promise.reject(new Error('no database'));
+  it.each([
+    ['an error', new Error('no database'), 'no database'],
+    ['nothing', undefined, 'undefined'],
+    ["a stranger's words", new Error('bad\n\u001b[2Jtoken'), String.raw`bad\u000a\u001b[2Jtoken`],
+  ])('lets nobody in when its guard fails with %s, and says so in the log', async (_, reason, told) => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as guards do that wrap callbacks
+    const guard: DashboardGuard = () => Promise.reject(reason);
     await using booted = await bootDashboard(NpwsDashboardModule.forRoot({ guard }));
     expect((await get(`${booted.url}/npws-dashboard`)).status).toBe(403);
     expect(await feedStatus(booted)).toBe(403);
     expect(booted.logger.lines).toContain(
-      'error [NpwsDashboard] the guard failed, so nobody is let in: no database',
+      `error [NpwsDashboard] the guard failed, so nobody is let in: ${told}`,
     );
   });
 

@@ -4,15 +4,8 @@ import { Controller, Get, Inject, type ModuleMetadata, Query } from '@nestjs/com
 import { HealthCheck, type HealthCheckResult, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { NpwsModule } from 'nestjs-npws';
 import { NpwsHealthIndicator, NpwsHealthModule } from 'nestjs-npws/health';
-import {
-  boot,
-  type BootedApp,
-  freePort,
-  listenAnywhere,
-  LOCAL,
-  PLATFORMS,
-  quickClient,
-} from '../support/apps.js';
+import { freePort } from '../../sample/parts/free-port.js';
+import { boot, type BootedApp, listenAnywhere, LOCAL, PLATFORMS, quickClient } from '../support/apps.js';
 import { until } from '../support/pair.js';
 import { connectRaw } from '../support/raw-peer.js';
 

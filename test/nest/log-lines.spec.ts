@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { NpwsModule, type NpwsOptions } from 'nestjs-npws';
-import { boot, freePort, LOCAL, quickClient, RecordingLogger } from '../support/apps.js';
+import { freePort } from '../../sample/parts/free-port.js';
+import { boot, LOCAL, quickClient, RecordingLogger } from '../support/apps.js';
 import { until } from '../support/pair.js';
 import { createCertificate } from '../support/certificates.js';
 import { RawServer } from '../support/raw-peer.js';

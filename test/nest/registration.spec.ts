@@ -12,7 +12,8 @@ import {
   type NpwsOptionsFactory,
   ServerPoolService,
 } from 'nestjs-npws';
-import { boot, freePort, LOCAL, portOf, quickClient } from '../support/apps.js';
+import { freePort } from '../../sample/parts/free-port.js';
+import { boot, LOCAL, portOf, quickClient } from '../support/apps.js';
 import { connectNamed } from '../support/raw-peer.js';
 
 const SERVER: NpwsOptions = { server: { listen: LOCAL, maxCapacity: 7 } };

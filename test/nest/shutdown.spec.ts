@@ -2,7 +2,6 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { NpwsModule, type PoolService } from 'nestjs-npws';
@@ -167,8 +166,7 @@ describe('a process with shutdown hooks', () => {
     await once(child, 'message');
     for (const signal of signals) {
       child.kill(signal);
-      // The first has been handled by then, and the drain time is not over.
-      await pause(100);
+      await Promise.race([once(child, 'message'), exited]); // it has heard it
     }
     const [code, signal] = await exited;
     const said = (await output).join('');
@@ -187,6 +185,10 @@ describe('a process with shutdown hooks', () => {
   it('closes once when the signal comes twice', async () => {
     const end = await ended(['exit'], ['SIGTERM', 'SIGTERM']);
     expect(end).toMatchObject({ code: 0, signal: null, lines: CLOSED });
+  });
+
+  it('ends by itself once it has closed its application, whatever went on', async () => {
+    expect(await ended(['close', 'load'], [])).toMatchObject({ code: 0, signal: null, lines: CLOSED });
   });
 
   it('closes all the same when a hook of the application throws', async () => {

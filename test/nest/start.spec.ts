@@ -16,7 +16,8 @@ import {
   type PoolService,
   ServerPoolService,
 } from 'nestjs-npws';
-import { boot, freePort, listenAnywhere, LOCAL, quickClient } from '../support/apps.js';
+import { freePort } from '../../sample/parts/free-port.js';
+import { boot, listenAnywhere, LOCAL, quickClient } from '../support/apps.js';
 import { RawServer } from '../support/raw-peer.js';
 
 /** Both roles in one application: the client dials the server beside it. */

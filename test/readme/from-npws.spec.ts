@@ -16,7 +16,8 @@ import {
   ServerPoolService,
 } from 'nestjs-npws';
 import { createMemoryPools, NpwsTestingModule } from 'nestjs-npws/testing';
-import { boot, freePort } from '../support/apps.js';
+import { freePort } from '../../sample/parts/free-port.js';
+import { boot } from '../support/apps.js';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { until } from '../support/pair.js';
 import { portOf } from '../support/raw-joined.js';

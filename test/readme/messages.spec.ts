@@ -5,7 +5,8 @@ import { describe, expect, it } from '@jest/globals';
 import * as npws from 'nestjs-npws';
 import { createClientPool, createServerPool, NpwsError, NpwsModule, ServerPoolService } from 'nestjs-npws';
 import { createMemoryPools, FakeClock, MemoryNetwork } from 'nestjs-npws/testing';
-import { boot, freePort, LOCAL } from '../support/apps.js';
+import { freePort } from '../../sample/parts/free-port.js';
+import { boot, LOCAL } from '../support/apps.js';
 import { takeBoth, until } from '../support/pair.js';
 
 /** What was thrown, or what a promise was rejected with, as 'code: message'. */

@@ -4,9 +4,9 @@ import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { createClientPool, NpwsModule, ServerPoolService } from 'nestjs-npws';
 import { register } from 'prom-client';
+import { freePort } from '../../sample/parts/free-port.js';
 import { LOG_LEVELS } from '../../lib/core/log-options.js';
 import { INSTRUMENTS, TIME_INSTRUMENTS } from '../../lib/metrics/instruments.js';
-import { freePort } from '../support/apps.js';
 import { until } from '../support/pair.js';
 import { bootstrap, mountAlone, mountedClient, ObservedModule } from './operations.js';
 

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { type INestApplication, Logger, Module, type Type } from '@nestjs/common
 import { ClientPoolService, createClientPool, createServerPool } from 'nestjs-npws';
 import { createCertificate } from '../support/certificates.js';
 import { createPair, takeBoth } from '../support/pair.js';
+import { outcomeOf } from '../support/raw-bytes.js';
 import { ClientAppModule } from './client-app.js';
 import { getWithRetry } from './errors.js';
 import { HealthModule } from './health.js';
@@ -210,6 +211,30 @@ describe("the README's code", () => {
     atClient.end('answer');
     expect(await text(visitor)).toBe('answer');
     await Promise.all(joined);
+    entrance.close();
+  });
+
+  it.each([
+    ['in the middle of an answer', false, 'ECONNRESET'],
+    ['right behind a whole one', true, undefined],
+  ])('closes a joined socket if its connection is cut %s', async (_, isWhole, code) => {
+    await using pair = await createPair({ server: { drainTimeout: 0 }, client: { drainTimeout: 0 } });
+    const { atServer, atClient } = await takeBoth(pair);
+    const entrance = createServer({ allowHalfOpen: true });
+    await once(entrance.listen(0, '127.0.0.1'), 'listening');
+    const seen = outcomeOf(connect((entrance.address() as AddressInfo).port, '127.0.0.1'));
+    const [socket] = (await once(entrance, 'connection')) as [Socket];
+    const closed = once(socket, 'close');
+    const joined = joinSocket(socket, atServer);
+    const heard = once(atServer, 'data');
+    atClient.write('answer');
+    await heard;
+    if (isWhole) await once(atClient.end(), 'finish');
+    atClient.destroy();
+    await expect(joined).rejects.toMatchObject({ code: 'ERR_NPWS_TRUNCATED' });
+    await closed;
+    const { ended, error } = await seen;
+    expect([ended, error?.code]).toEqual([isWhole, code]);
     entrance.close();
   });
 

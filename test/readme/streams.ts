@@ -39,7 +39,11 @@ export function overTls({ atServer, atClient }: Ends, tlsServer: TlsServer, ca: 
 // import type { Socket } from 'node:net'; import { pipeline } from 'node:stream/promises';
 /** Joins a socket and a connection, both ways, to the last byte. */
 export async function join(socket: Socket, connection: PoolConnection): Promise<void> {
-  connection.once('error', () => socket.resetAndDestroy()); // else a cut would look like an end
+  connection.once('error', () => {
+    // A cut must not look like an end. After all was said it is none, and Node leaks what is reset while it ends.
+    if (socket.writableEnded && socket.writableLength === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  });
   await Promise.all([pipeline(socket, connection), pipeline(connection, socket)]);
 }
 // #endregion

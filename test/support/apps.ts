@@ -130,10 +130,3 @@ export async function listenAnywhere(): Promise<{ listener: Server; port: number
   await once(listener.listen(0, '127.0.0.1'), 'listening');
   return { listener, port: (listener.address() as { port: number }).port };
 }
-
-/** A port of this machine where nobody listens. */
-export async function freePort(): Promise<number> {
-  const { listener, port } = await listenAnywhere();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}

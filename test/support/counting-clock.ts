@@ -45,14 +45,19 @@ export function createCountedServerPool(
   options: ServerPoolSettings = {},
 ): Counted<ServerPool<PoolConnection>> {
   const clock = new CountingClock();
+  return { pool: createServerPoolOn(clock, options), clock };
+}
+
+/** A server pool on plain ws and a free port, with a clock of one's own. */
+export function createServerPoolOn(
+  clock: Clock,
+  options: ServerPoolSettings = {},
+): ServerPool<PoolConnection> {
   const { server } = resolveOptions({
     server: { listen: { host: '127.0.0.1', port: 0 }, maxCapacity: 10, ...options },
   });
   if (!server) throw new Error('no server options');
-  return {
-    pool: buildServerPool('counted', server, { clock }),
-    clock,
-  };
+  return buildServerPool('counted', server, { clock });
 }
 
 /** A client pool on plain ws, and its clock. */

@@ -130,11 +130,12 @@ export class Way {
       });
   }
 
-  /** Troubles both directions for a time. */
+  /** Troubles both directions for a time, or until the next trouble. */
   trouble(trouble: Trouble, ms: number, fired: Fired = nothing): void {
-    for (const lane of this.#lanes) lane.trouble = { ...trouble, fired };
+    const now = { ...trouble, fired };
+    for (const lane of this.#lanes) lane.trouble = now;
     later(ms, () => {
-      for (const lane of this.#lanes) lane.trouble = CALM;
+      for (const lane of this.#lanes) if (lane.trouble === now) lane.trouble = CALM;
     });
   }
 
@@ -155,11 +156,11 @@ export class Way {
     for (const lane of this.#lanes) lane.cut = { in: bytes, how, fired };
   }
 
-  /** Says in the name of one side that it has said all; the rest is lost. */
-  halfClose(ms: number): void {
-    const [lane] = this.#lanes;
-    lane.isSilent = true;
-    this.far.end();
+  /** Says in the name of one side that it has said all; the rest is lost. Later both are reset. */
+  halfClose(side: 'client' | 'server', ms: number): void {
+    const [fromClient, fromServer] = this.#lanes;
+    (side === 'client' ? fromClient : fromServer).isSilent = true;
+    (side === 'client' ? this.far : this.near).end();
     later(ms, () => {
       this.reset();
     });

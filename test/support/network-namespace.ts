@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -69,6 +70,16 @@ export class NetworkNamespace implements AsyncDisposable {
   /** What must stand before a command so that it runs inside. */
   get prefix(): string[] {
     return ['nsenter', `--net=/proc/${this.holder.pid ?? 0}/ns/net`, '--'];
+  }
+
+  /** Resolves when what this end has sent is acknowledged: what is not, TCP sends again for minutes, and probes nobody. */
+  async untilAcknowledged(): Promise<void> {
+    for (;;) {
+      const { stdout } = await run('ss', ['-tnH', 'state', 'established', 'dst', this.there]);
+      const unacknowledged = stdout.split('\n').map((socket) => Number(socket.trim().split(/\s+/)[1] ?? 0));
+      if (unacknowledged.every((bytes) => bytes === 0)) return;
+      await pause(10);
+    }
   }
 
   /** From here on every packet is lost, both ways. */

@@ -62,7 +62,7 @@ export async function createPair({ server = {}, client = {}, tls = false }: Pair
 export async function takeBoth({
   server,
   client,
-}: Pair): Promise<{ atServer: PoolConnection; atClient: PoolConnection }> {
+}: Pick<Pair, 'server' | 'client'>): Promise<{ atServer: PoolConnection; atClient: PoolConnection }> {
   const atServer = await server.incomingGet();
   return { atServer, atClient: await client.outgoingGet(atServer.id) };
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { type Frame, frameOf, parseFrame } from './raw-frames.js';
+import { type Frame, frameOf, parseFrame, PING } from './raw-frames.js';
 import { reset } from './reset.js';
 
 /** One end of a TCP or TLS connection that sends exactly the bytes it is told to and keeps what it gets. */
@@ -48,19 +48,14 @@ export class RawPeer {
     return this.#take(end).toString('latin1');
   }
 
-  /** The next frame. Rejects when the connection ends first. */
-  async frame(): Promise<Frame> {
-    const frame = await this.#until(parseFrame);
-    this.#take(frame.size);
-    return frame;
+  /** The next frame that is no ping: when one comes is up to the clock. Rejects when the connection ends first. */
+  frame(): Promise<Frame> {
+    return this.#frameThat(({ opcode }) => opcode !== PING);
   }
 
   /** The next frame of this kind; others go. */
-  async frameOfKind(opcode: number): Promise<Frame> {
-    for (;;) {
-      const frame = await this.frame();
-      if (frame.opcode === opcode) return frame;
-    }
+  frameOfKind(opcode: number): Promise<Frame> {
+    return this.#frameThat((frame) => frame.opcode === opcode);
   }
 
   /** Everything that comes until the far end ends. */
@@ -97,6 +92,14 @@ export class RawPeer {
     reset(this.tcp);
     this.socket.destroy();
     await this.gone;
+  }
+
+  async #frameThat(fits: (frame: Frame) => boolean): Promise<Frame> {
+    for (;;) {
+      const frame = await this.#until(parseFrame);
+      this.#take(frame.size);
+      if (fits(frame)) return frame;
+    }
   }
 
   async #until<T>(look: (bytes: Buffer) => T | undefined): Promise<T> {

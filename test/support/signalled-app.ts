@@ -5,7 +5,8 @@ import { ClientPoolService, NpwsModule, ServerPoolService } from 'nestjs-npws';
 import { listenAnywhere, quickClient } from './apps.js';
 
 // An application in a process of its own that holds a stream and waits for a signal. What it is told: 'exit' has it end
-// with code 0, 'load' take streams one after the other, 'init' and 'destroy' fail in that hook.
+// with code 0, 'close' close the application unasked, 'load' take streams one after the other, 'init' and 'destroy' fail in
+// that hook.
 
 const modes = new Set(process.argv.slice(2));
 const { listener, port } = await listenAnywhere();
@@ -49,10 +50,13 @@ if (modes.has('init')) {
       };
       for (let lane = 0; lane < 4; lane++) void load(seen);
     });
+  // With a listener more it would not die of the signal.
+  if (modes.has('exit')) process.on('SIGTERM', () => process.send?.('heard'));
   process.send?.('ready');
+  if (modes.has('close')) await app.close();
 }
 // The channel would keep the process alive by itself.
-process.disconnect();
+process.channel?.unref();
 
 /** Streams, one after the other, until the pools are closed. */
 async function load(seen: () => void): Promise<void> {

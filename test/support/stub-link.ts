@@ -23,7 +23,6 @@ let namings = 0;
 export class StubLink implements Link<StubLink> {
   keeper: LinkKeeper<Link<StubLink>> | null = null;
   readonly peer = 'stub:1';
-  readonly openedAt = 0;
   readonly bytes = { received: 3, sent: 4 };
   begun = false;
   isGone = false;
@@ -51,6 +50,7 @@ export class StubLink implements Link<StubLink> {
   constructor(
     public id: ConnectionId,
     readonly renewable = false,
+    readonly openedAt = 0,
   ) {}
 
   /** Whether a client has given it back and waits for its name. */
@@ -203,7 +203,7 @@ export class ClientRig {
       startedAt: this.clock.now(),
       arrive: (id, begun = false, renewable = false) => {
         settle();
-        const link = new StubLink(id as ConnectionId, renewable);
+        const link = new StubLink(id as ConnectionId, renewable, this.clock.now());
         link.begun = begun;
         this.links.push(link);
         events.arrived(link);
@@ -270,6 +270,7 @@ export class ServerRig {
         return {
           url: 'stub://',
           address: { host: 'stub', port: 1 },
+          isOpen: true,
           close: () => {
             this.isListening = false;
             return Promise.resolve();
@@ -302,7 +303,7 @@ export class ServerRig {
 
   /** The connection of a slot has come about. */
   fill(slot: Slot<StubLink>, renewable = false): StubLink {
-    const link = new StubLink(slot.id, renewable);
+    const link = new StubLink(slot.id, renewable, this.clock.now());
     this.links.push(link);
     slot.fill(link);
     return link;

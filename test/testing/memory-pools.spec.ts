@@ -102,13 +102,27 @@ describe('pools joined in memory', () => {
   it('wait on the clock that they are given, and on nothing else', async () => {
     const clock = new FakeClock();
     await using pools = await createMemoryPools({ clock });
-    const late = expect(pools.server.outgoingGet('a1b2c3d4', 30_000)).rejects.toMatchObject({
+    const late = expect(pools.server.outgoingGet('a1b2c3d4', 1)).rejects.toMatchObject({
       code: 'ERR_NPWS_TIMEOUT',
     });
-    clock.advance(30_000);
+    expect(clock.next).toBe(1);
+    clock.advance(1);
     await late;
     await pools.close();
-    expect(clock.pending).toBe(0);
+    expect([clock.pending, clock.next]).toEqual([0, Infinity]);
+  });
+
+  it('count what went each way', async () => {
+    await using pools = await createMemoryPools();
+    const { atServer, atClient } = await takeBoth(pools);
+    atClient.end(Buffer.alloc(1_000));
+    expect(await text(atServer)).toHaveLength(1_000);
+    for (const pool of [pools.server, pools.client]) {
+      const [used] = pool.connections().filter(({ id }) => id === atServer.id);
+      expect(used?.bytes.received).toBeGreaterThan(0);
+      expect(used?.bytes.sent).toBeGreaterThan(0);
+    }
+    atServer.end();
   });
 
   it('close at once although a test holds connections and the clock stands still', async () => {

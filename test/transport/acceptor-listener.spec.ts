@@ -1,8 +1,8 @@
 import { once } from 'node:events';
+import dns from 'node:dns';
 import { createServer } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { createServerPool } from 'nestjs-npws';
-import { until } from '../support/pair.js';
 import { portOf, startServer } from '../support/raw-joined.js';
 import { connectNamed } from '../support/raw-peer.js';
 
@@ -39,14 +39,26 @@ describe('a listener of the application', () => {
   it('that the application closes ends readiness, and serves each client once after it is started again', async () => {
     const listener = createServer().listen(0, '127.0.0.1');
     await using pool = await startServer({ listener });
-    listener.close();
-    await until(pool, () => !pool.ready());
-    expect(pool.address()).toBeNull();
+    await new Promise((resolve) => listener.close(resolve));
+    expect([pool.ready(), pool.address()]).toEqual([false, null]);
     listener.listen(0, '127.0.0.1');
     await pool.start();
     const { peer } = await connectNamed(portOf(pool));
     expect([pool.ready(), pool.active(), listener.listenerCount('connection')]).toEqual([true, 1, 1]);
     peer.socket.destroy();
+  });
+
+  it('that the application closes ends readiness at once, whoever is connected, until it listens again', async () => {
+    const listener = createServer().listen(0, '127.0.0.1');
+    await using pool = await startServer({ listener });
+    const { peer } = await connectNamed(portOf(pool));
+    listener.close();
+    expect([pool.ready(), pool.health().up, pool.address(), pool.active()]).toEqual([false, false, null, 1]);
+    await once(listener.listen(0, '127.0.0.1'), 'listening');
+    expect([pool.ready(), pool.health().up]).toEqual([true, true]);
+    const next = await connectNamed(portOf(pool));
+    expect([pool.active(), listener.listenerCount('connection')]).toEqual([2, 1]);
+    for (const one of [peer, next.peer]) one.socket.destroy();
   });
 
   it('is given back without our listeners when the pool closes', async () => {
@@ -63,6 +75,37 @@ describe('a listener of the application', () => {
     await expect(pool.start()).rejects.toMatchObject({ code: 'ERR_NPWS_LISTEN' });
     listener.close();
     await pool.close();
+  });
+});
+
+describe('a host whose name takes too long to find', () => {
+  it.each([
+    ['not found', new Error('ENOTFOUND')],
+    ['found', null],
+  ])('fails the start, and is of no account when it is %s at last', async (_, error) => {
+    const { lookup } = dns;
+    const asked = new Promise<() => void>((resolve) => {
+      dns.lookup = ((_host: string, ...rest: unknown[]) => {
+        // From Node 22 on it asks for all addresses.
+        const found = rest.length > 1 ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1';
+        const answer = rest.at(-1) as (error: Error | null, found?: unknown, family?: number) => void;
+        resolve(() => {
+          answer(error, error ? undefined : found, 4);
+        });
+      }) as typeof lookup;
+    });
+    try {
+      await using pool = createServerPool({ listen: { host: 'slow.test', port: 0 }, handshakeTimeout: 50 });
+      await expect(pool.start()).rejects.toMatchObject({ code: 'ERR_NPWS_LISTEN' });
+      const servers = (): number =>
+        process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
+      const before = servers();
+      (await asked)();
+      await new Promise(setImmediate);
+      expect([servers(), pool.ready()]).toEqual([before, false]);
+    } finally {
+      dns.lookup = lookup;
+    }
   });
 });
 

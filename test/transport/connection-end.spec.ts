@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
-import { NpwsTruncatedError, type PoolConnection } from 'nestjs-npws';
-import { createCountedServerPool } from '../support/counting-clock.js';
-import { until } from '../support/pair.js';
+import { createClientPool, NpwsTruncatedError, type PoolConnection } from 'nestjs-npws';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
+import { createCountedServerPool, createServerPoolOn } from '../support/counting-clock.js';
+import { takeBoth, until } from '../support/pair.js';
 import { bytesOf, digestOf, outcomeOf } from '../support/raw-bytes.js';
-import { CLOSE, closeCodeOf, closePayload, TEXT } from '../support/raw-frames.js';
+import { CLOSE, closeCodeOf, closePayload, frameOf, TEXT } from '../support/raw-frames.js';
 import { createJoined, createRawClient, portOf } from '../support/raw-joined.js';
 import { connectNamed, type RawPeer } from '../support/raw-peer.js';
+import { Uncaught } from '../support/uncaught.js';
 
 /** Writes for ever, as fast as it may. */
 function writeAlways(connection: PoolConnection): void {
@@ -28,6 +30,68 @@ describe('the end of a connection', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(digestOf(Buffer.concat(parts))).toBe(digestOf(sent));
+  });
+
+  it('is an error where the peer closes in the middle of a message', async () => {
+    await using raw = await createRawClient();
+    const outcome = outcomeOf(raw.connection);
+    raw.peer.send(Buffer.from('whole'));
+    raw.peer.send(Buffer.from('a part'), { fin: false });
+    raw.peer.send(closePayload(1000), { opcode: CLOSE });
+    const { bytes, ended, error } = await outcome;
+    expect([String(bytes), ended, error?.code]).toEqual(['whole', false, 'ERR_NPWS_TRUNCATED']);
+  });
+
+  it('has the code that the peer closed with, also for who writes in the turn in which it comes', async () => {
+    await using raw = await createRawClient();
+    const { connection, peer } = raw;
+    const outcome = new Promise<NpwsTruncatedError>((resolve) =>
+      connection.once('error', resolve as () => void),
+    );
+    connection.on('readable', () => connection.write((connection.read() as Buffer | null) ?? ''));
+    peer.write(
+      frameOf(Buffer.from('a question'), { masked: true }),
+      frameOf(closePayload(1011), { masked: true, opcode: CLOSE }),
+    );
+    expect((await outcome).closeCode).toBe(1011);
+  });
+
+  it('comes behind every message, also those behind one whose reader throws', async () => {
+    await using raw = await createRawClient();
+    const { connection, peer } = raw;
+    using uncaught = new Uncaught();
+    const parts: string[] = [];
+    connection.on('data', (part: Buffer) => {
+      parts.push(part.toString());
+      if (parts.length === 1) throw new Error('of the reader');
+    });
+    const ended = once(connection, 'end');
+    peer.write(...['one', 'two', 'three'].map((text) => frameOf(Buffer.from(text), { masked: true })));
+    peer.send(closePayload(1000), { opcode: CLOSE });
+    await ended;
+    expect([parts, uncaught.errors]).toEqual([['one', 'two', 'three'], [new Error('of the reader')]]);
+  });
+
+  it('is not waited for longer than 30 s under protocol 1; what was written arrives nevertheless', async () => {
+    const clock = new FakeClock();
+    await using server = createServerPoolOn(clock);
+    await server.start();
+    const address = `127.0.0.1:${portOf(server)}`;
+    await using client = createClientPool({ address, tlsMode: 'none', protocol: 1, drainTimeout: 0 });
+    await client.start();
+    const { atServer, atClient } = await takeBoth({ server, client });
+    const outcome = outcomeOf(atClient);
+    atClient.pause();
+    const sent = bytesOf(1_000_000);
+    await once(atServer.resume().end(sent), 'finish');
+    const given = once(atServer, 'error');
+    clock.advance(29_999);
+    expect(atServer.closed).toBe(false);
+    clock.advance(1);
+    expect((await given)[0]).toMatchObject({ code: 'ERR_NPWS_TRUNCATED' });
+    atClient.resume();
+    const { bytes, ended, error } = await outcome;
+    expect([digestOf(bytes), ended, error]).toEqual([digestOf(sent), true, null]);
   });
 
   it.each([1000, 1001])('is clean when the peer closes with %i', async (code) => {

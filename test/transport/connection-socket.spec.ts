@@ -43,6 +43,26 @@ describe('a connection as a socket', () => {
     expect(timeouts).toBe(0);
   });
 
+  it.each([-1, NaN, '60', undefined])('refuses %p as a time-out', async (ms) => {
+    await using joined = await createJoined();
+    expect(() => joined.atServer.setTimeout(ms as number)).toThrow(RangeError);
+    expect(() => joined.atServer.setTimeout(ms as number)).toThrow(
+      'setTimeout: expected milliseconds from 0',
+    );
+  });
+
+  it.each([Infinity, 2 ** 40])('takes a time-out of %d ms for one that nobody lives to see', async (ms) => {
+    await using joined = await createJoined();
+    const warned: Error[] = [];
+    const warn = (warning: Error): number => warned.push(warning);
+    process.on('warning', warn);
+    let timeouts = 0;
+    joined.atServer.setTimeout(ms, () => timeouts++);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    process.off('warning', warn);
+    expect([timeouts, warned]).toEqual([0, []]);
+  });
+
   it('knows both addresses and takes the settings of a socket', async () => {
     await using joined = await createJoined();
     const { atServer, atClient } = joined;

@@ -49,6 +49,39 @@ describe('bytes right behind the ID', () => {
     expect([connection.id, bytes.toString(), ended]).toEqual(['0a0b0c0d', 'data', true]);
   });
 
+  it.each([
+    ['an end', [NORMAL], ['end', 'close']],
+    [
+      'a close of what nobody has used',
+      [frameOf(closePayload(1000, 'unused'), { opcode: CLOSE })],
+      ['error ERR_NPWS_UNUSED', 'close'],
+    ],
+    [
+      'a broken rule',
+      [frameOf(Buffer.from('text'), { opcode: TEXT })],
+      ['error ERR_NPWS_TRUNCATED', 'close'],
+    ],
+    ['data and an end', [frameOf(Buffer.from('data')), NORMAL], ['data', 'end', 'close']],
+  ])('%s are heard by whoever listens as soon as they have it', async (_, frames, expected) => {
+    // prettier-ignore
+    await using raw = await createRawServerPool((peer) => peer.accept(frameOf(ID), ...frames), { protocol: 1, minCapacity: 1, maxCapacity: 1 });
+    const connection = await raw.pool.outgoingGet('0a0b0c0d');
+    const heard: string[] = [];
+    connection.on('data', (bytes: Buffer) => heard.push(bytes.toString()));
+    connection.on('end', () => {
+      heard.push('end');
+      connection.end();
+    });
+    connection.on('error', (error: Error & { code?: string }) => heard.push(`error ${error.code ?? ''}`));
+    await new Promise<void>((resolve) =>
+      connection.on('close', () => {
+        heard.push('close');
+        resolve();
+      }),
+    );
+    expect(heard).toEqual(expected);
+  });
+
   it('are delivered from every split point of head, ID and data', async () => {
     const frames = Buffer.concat([frameOf(ID), frameOf(Buffer.from('data')), NORMAL]);
     // The key decides the 101, but not its length.

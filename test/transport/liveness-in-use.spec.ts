@@ -1,10 +1,15 @@
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { createClientPool, type PoolConnection } from 'nestjs-npws';
+import { FakeClock } from '../../lib/testing/fake-clock.js';
+import { createServerPoolOn } from '../support/counting-clock.js';
 import { until } from '../support/pair.js';
 import { bytesOf, digestOf } from '../support/raw-bytes.js';
 import { createJoined, portOf, startServer } from '../support/raw-joined.js';
 import { FaultRelay } from '../support/fault-relay.js';
+import { frameOf, PING } from '../support/raw-frames.js';
+import { connectNamed } from '../support/raw-peer.js';
 
 const KEEP_ALIVE = 1_000;
 
@@ -19,6 +24,38 @@ async function readSlowly(
     await new Promise((resolve) => setTimeout(resolve, (part.length / bytesPerSecond) * 1_000));
   }
 }
+
+describe('a connection in use whose peer reads nothing, so that no pong gets out', () => {
+  it('is kept however many pings come, one by one, and cut when they come as a flood', async () => {
+    const clock = new FakeClock();
+    await using pool = createServerPoolOn(clock, { ping: 'off' });
+    await pool.start();
+    const { peer, id } = await connectNamed(portOf(pool));
+    const connection = await pool.outgoingGet(id);
+    const closed = new Promise((resolve) => connection.once('close', resolve));
+    peer.socket.pause();
+    connection.write(Buffer.alloc(16 << 20));
+    const received = (): number => pool.connections()[0]?.bytes.received ?? 0;
+    const ping = frameOf(Buffer.from('ping'), { opcode: PING, masked: true });
+    const send = async (count: number): Promise<void> => {
+      const before = received();
+      peer.write(...Array.from({ length: count }, () => ping));
+      while (received() < before + count * ping.length && !connection.closed) await setImmediate();
+    };
+    for (let minute = 0; minute < 10; minute++) {
+      await send(50);
+      clock.advance(10_000);
+    }
+    expect(connection.closed).toBe(false);
+    peer.write(...Array.from({ length: 200 }, () => ping));
+    await closed;
+    expect(connection.errored).toMatchObject({
+      code: 'ERR_NPWS_TRUNCATED',
+      message: expect.stringContaining('flood of pings'),
+    });
+    peer.socket.destroy();
+  });
+});
 
 describe('a connection in use whose peer falls silent', () => {
   it('is gone within keepAlive + deadline + 0.5 s where this end has sent nothing', async () => {

@@ -62,6 +62,17 @@ describe('a server pool mounted on an HTTP server, without Nest', () => {
     expect(http.listenerCount('upgrade')).toBe(0);
   });
 
+  it('is ready until the server closes, whoever is connected then', async () => {
+    await using mounted = await mount();
+    const { http, pool } = mounted;
+    const peer = await mounted.ask('GET /npws');
+    expect(await peer.head()).toContain('HTTP/1.1 101');
+    expect(pool.ready()).toBe(true);
+    http.close();
+    expect([pool.ready(), pool.health().up, pool.address(), pool.active()]).toEqual([false, false, null, 1]);
+    await peer.reset();
+  });
+
   it('shares what it needs of the server with however many others', async () => {
     await using mounted = await mount();
     const { http } = mounted;
@@ -150,14 +161,18 @@ describe('a server pool mounted on an HTTP server, without Nest', () => {
     expect(pool.address()).toEqual({ host: '127.0.0.1', port });
   });
 
-  it('survives a stranger who resets while being refused', async () => {
-    await using mounted = await mount({ clientIP: '10.0.0.0/8' });
-    const rejected = once(mounted.pool, 'reject');
-    const peer = await mounted.ask('GET /npws');
-    const gone = peer.reset();
-    await Promise.all([rejected, gone]);
-    expect(await (await mounted.ask('GET /npws')).head()).toContain('403');
-  });
+  // With a body that does not come, Node 26 has something else in the socket's place.
+  it.each([[[]], [['Content-Length: 1000']]])(
+    'survives a stranger who resets while being refused (%j)',
+    async (lines) => {
+      await using mounted = await mount({ clientIP: '10.0.0.0/8' });
+      const rejected = once(mounted.pool, 'reject');
+      const peer = await mounted.ask('GET /npws', lines);
+      const gone = peer.reset();
+      await Promise.all([rejected, gone]);
+      expect(await (await mounted.ask('GET /npws')).head()).toContain('403');
+    },
+  );
 
   it('needs a server', () => {
     expect(() => createServerPool({ mount: { path: '/npws' } })).toThrow(

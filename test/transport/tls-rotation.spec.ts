@@ -223,6 +223,19 @@ describe('certificates from tlsFiles', () => {
     expect(await names()).toEqual(['second', 'second', true]);
   });
 
+  it('are renewed beside ticket keys, as long as those whom they trust stay', async () => {
+    const ca = join(folder, 'ca.crt');
+    await writeFile(ca, authority.cert);
+    const files = { ...(await write(await issue('first'))), ca, interval: 100 };
+    const tls = { requestCert: true, rejectUnauthorized: false, ticketKeys: randomBytes(48) };
+    await using server = await startServer({ tlsFiles: files, tls });
+    expect(await nameShownBy(server)).toBe('first');
+    const renewed = once(server, 'tlsUpdate');
+    await write(await issue('second'));
+    await renewed;
+    expect(await nameShownBy(server)).toBe('second');
+  });
+
   it('that can not be used leave the old ones in use, with one warning', async () => {
     const files = { ...(await write(await issue('good'))), interval: 100 };
     await using server = await startServer({ tlsFiles: files });

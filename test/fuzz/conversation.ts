@@ -85,6 +85,7 @@ export class Conversation {
       () => [begin(), begin(), act('wait')],
       () => [act('take'), ...this.#data(), ...(dice.percent(40) ? [act('end')] : []), act('destroy')],
       () => [act('take'), ...(dice.percent(50) ? [begin()] : []), quill.text()],
+      () => [act('take'), ...this.#data(), ...quill.cutOff()],
       () => [...this.#use(use), this.role === 'client' ? act('wait') : begin()],
     ])();
   }

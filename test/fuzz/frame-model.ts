@@ -6,6 +6,8 @@ export type ModelEnd =
   | { readonly kind: 'open' }
   /** A close frame; 1005 when it is empty. */
   | { readonly kind: 'closed'; readonly code: number; readonly reason: string }
+  /** A close frame in good order in the middle of a message: what was said is not whole. `answer` is its code, and ours. */
+  | { readonly kind: 'cut'; readonly code: 1006; readonly answer: number }
   /** A rule is broken, and this code should be the answer. */
   | { readonly kind: 'broken'; readonly code: number };
 
@@ -85,7 +87,7 @@ export function decode(bytes: Buffer, { masked, maxPayload }: Rules): Decoded {
       payload[i] = (payload[i] as number) ^ (bytes[maskAt + (i & 3)] as number);
     at += length;
     if (opcode === 9) pings++;
-    if (opcode === 8) return done(endOf(payload));
+    if (opcode === 8) return done(endOf(payload, message !== null));
     if (isControl || message === null) continue;
     message.parts.push(payload);
     if (!isFinal) continue;
@@ -96,12 +98,14 @@ export function decode(bytes: Buffer, { masked, maxPayload }: Rules): Decoded {
   }
 }
 
-function endOf(payload: Buffer): ModelEnd {
+function endOf(payload: Buffer, isInMessage: boolean): ModelEnd {
   if (payload.length === 0) return { kind: 'closed', code: 1005, reason: '' };
   const code = payload.readUInt16BE(0);
   const isKnown =
     (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code < 5000);
   if (!isKnown) return broken(1002); // prettier-ignore
   const reason = payload.subarray(2);
-  return isUtf8(reason) ? { kind: 'closed', code, reason: reason.toString() } : broken(1007);
+  if (!isUtf8(reason)) return broken(1007);
+  if (isInMessage && (code === 1000 || code === 1001)) return { kind: 'cut', code: 1006, answer: code };
+  return { kind: 'closed', code, reason: reason.toString() };
 }

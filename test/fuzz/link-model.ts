@@ -25,6 +25,7 @@ export const BROKEN_RULES = [
   'a message before the ID',
   'a wrong ID',
   'a text message',
+  'a close inside a message',
   'a bad frame',
 ] as const;
 
@@ -33,9 +34,9 @@ export type BrokenRule = (typeof BROKEN_RULES)[number];
 /** Why a pool closes a link of itself. */
 export const PARTINGS = ['used up', 'not taken in time', 'not named in time'] as const;
 
-/** How a link ended, and by whom. */
+/** How a link ended, and by whom. Who broke a rule is answered with a code, mostly that which the use reads as well. */
 export type LinkEnding =
-  | { readonly by: 'rule'; readonly code: number; readonly rule: BrokenRule }
+  | { readonly by: 'rule'; readonly code: number; readonly answer: number; readonly rule: BrokenRule }
   | { readonly by: 'pool'; readonly code: number; readonly why: (typeof PARTINGS)[number] }
   | { readonly by: 'peer' | 'application'; readonly code: number };
 
@@ -115,6 +116,7 @@ export class LinkModel {
     }
     if (end.kind === 'open' || this.frames.until > until || this.isOver) return;
     if (end.kind === 'broken') this.#break(end.code === 1003 ? 'a text message' : 'a bad frame', end.code);
+    else if (end.kind === 'cut') this.#break('a close inside a message', end.answer, end.code);
     else this.#finish({ by: 'peer', code: end.code }, end.reason === 'unused' && [1000, 1001].includes(end.code));
   } // prettier-ignore
 
@@ -230,10 +232,10 @@ export class LinkModel {
     if (isCurrent && !use.isComplete) this.#finish({ by: 'application', code: use.isFinSent ? 1000 : 1006 });
   }
 
-  #break(rule: BrokenRule, code = 1002): void {
+  #break(rule: BrokenRule, answer = 1002, code = answer): void {
     const isBehindBoth = !this.#isNameless && this.#use.isComplete;
     if (this.#isDoubtful(rule)) this.isCertain = false;
-    else this.#finish({ by: 'rule', code, rule });
+    else this.#finish({ by: 'rule', code, answer, rule });
     this.mayBeGivenBack = rule === 'a bad frame' && isBehindBoth;
   }
 

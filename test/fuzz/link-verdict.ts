@@ -69,8 +69,8 @@ export function judgeSpeech(model: LinkModel, { role, ending }: Script, seen: Se
 
 /** Who is closed answers with the same code, and tells who broke a rule which kind it was. */
 function judgeClose({ end }: LinkModel, closes: number[], expect: Expect): void {
-  const isSilent = end === null || end.code === 1006;
-  const expected = isSilent ? 'nothing' : String(end.code);
+  const answer = end?.by === 'rule' ? end.answer : (end?.code ?? 1006);
+  const expected = answer === 1006 ? 'nothing' : String(answer);
   const told = closes[0] === undefined ? 'nothing' : String(closes[0]);
   expect(told === expected, `told ${told} instead of ${expected}`);
 }

@@ -58,6 +58,13 @@ export class Quill {
     return this.frame(dice.percent(90) ? closePayload(code, dice.pick(reasons)) : dice.bytes(dice.below(126)), 8);
   } // prettier-ignore
 
+  /** A close in good order before a message is whole. */
+  cutOff(): Buffer[] {
+    const { dice } = this;
+    const close = closePayload(dice.pick([1000, 1001]), dice.pick(['', 'bye', 'unused']));
+    return [this.frame(dice.bytes(1 + dice.below(200)), 2, false), this.frame(close, 8)];
+  }
+
   /** A frame whose fields are drawn, most of which break a rule. */
   strange(): Buffer {
     const { dice } = this;

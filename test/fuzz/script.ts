@@ -54,6 +54,11 @@ export interface Script extends Side {
 /** The largest message that the fuzzed pools accept, in bytes. */
 export const MAX_PAYLOAD = 5_000;
 
+/** By which rules the frames of a peer of such a pool are read. */
+export function rulesOf({ role }: Side): { masked: boolean; maxPayload: number } {
+  return { masked: role === 'server', maxPayload: MAX_PAYLOAD };
+}
+
 /** How many uses a link of the fuzzed pools may serve. */
 export const MAX_USES = 4;
 

@@ -1,8 +1,9 @@
 import type { ClientPool, PoolConnection, ServerPool } from 'nestjs-npws';
 import { Application } from './application.js';
 import type { Depth } from './depth.js';
+import { decode } from './frame-model.js';
 import { answered } from './memory-lane.js';
-import { MAX_PAYLOAD, MAX_USES, type Act, type Script, segmentsOf, type Side } from './script.js';
+import { MAX_PAYLOAD, MAX_USES, type Act, rulesOf, type Script, segmentsOf, type Side } from './script.js';
 import { healthyScript } from './script-of.js';
 import { blankSeen, type Seen } from './seen.js';
 import type { SocketPeer } from './socket-peer.js';
@@ -59,6 +60,7 @@ export abstract class SocketLane {
       if (script.isDeaf) peer.socket.pause();
       application.named(id);
     };
+    const since = performance.now();
     let isLate = false;
     const onDialError = ({ message }: Error): void => {
       isLate ||= seen.uses.length === 0 && message.includes('timed out');
@@ -66,6 +68,8 @@ export abstract class SocketLane {
     this.pool.on('connect', onNamed).on('reuse', onNamed).on('dialError', onDialError);
     if (script.isPlay) await this.#takeTurns(script, bytes, peer, seen, application);
     else await this.#send(script, bytes, peer);
+    // Nobody can tell what the pool had closed by then.
+    isLate ||= performance.now() - since >= sharedBy(this.side).claimTimeout;
     if (script.ending !== 'silence') seen.log.push({ what: 'cut' });
     if (script.ending === 'fin') peer.socket.end();
     if (script.ending === 'reset') peer.reset();
@@ -93,8 +97,10 @@ export abstract class SocketLane {
       seen.sent = Buffer.concat([seen.sent, part]);
       seen.log.push({ what: 'fed', until: seen.sent.length });
     };
+    // A ping behind its close frame could reset the socket, and the answer to it would be lost.
+    const hasClosed = (): boolean => decode(seen.sent.subarray(script.headLength ?? 0), rulesOf(script)).end.kind === 'closed';
     const settle = async (): Promise<void> => {
-      isSure &&= await peer.settle(this.side.role, feed, PATIENCE);
+      isSure &&= await (hasClosed() ? peer.hungUp(PATIENCE) : peer.settle(this.side.role, feed, PATIENCE));
       if (!isSure) await pause(0);
       application.sip();
       seen.log.push({ what: isSure ? 'settled' : 'doubt' });

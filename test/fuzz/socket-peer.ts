@@ -43,12 +43,24 @@ export class SocketPeer {
   async settle(role: Role, feed: (ping: Buffer) => void, patience: number): Promise<boolean> {
     const token = `sync ${this.#pings++}`;
     feed(frameOf(Buffer.from(token), { opcode: PING, masked: role === 'server' }));
+    return this.#within(patience, () => this.#hasPong(token) || this.#isOver);
+  }
+
+  /** Waits until the other end has hung up. False when it had not within `patience` milliseconds. */
+  hungUp(patience: number): Promise<boolean> {
+    return this.#within(patience, () => this.#isOver);
+  }
+
+  get #isOver(): boolean {
+    return this.socket.readableEnded || this.socket.closed;
+  }
+
+  async #within(patience: number, isSo: () => boolean): Promise<boolean> {
     const since = performance.now();
-    const isIn = (): boolean => this.#hasPong(token) || this.socket.readableEnded || this.socket.closed;
-    while (!isIn() && performance.now() - since < patience) {
+    while (!isSo() && performance.now() - since < patience) {
       await Promise.race([this.#more(), new Promise((resolve) => setTimeout(resolve, patience))]);
     }
-    return isIn();
+    return isSo();
   }
 
   #hasPong(token: string): boolean {

@@ -1,7 +1,7 @@
 import { BINARY, CLOSE, closeCodeOf, type Frame, PONG } from '../support/raw-frames.js';
 import { type Decoded, decode } from './frame-model.js';
 import { EARLY_LIMIT, type Expect } from './link-verdict.js';
-import { MAX_PAYLOAD, type Script } from './script.js';
+import { rulesOf, type Script } from './script.js';
 import type { Seen, SeenUse } from './seen.js';
 
 /** Compares the stream of a connection of protocol 1 with what it should have been. `body` is what was sent behind the hand-shake. */
@@ -14,7 +14,7 @@ export function judgeStream(script: Script, seen: Seen, use: SeenUse, body: Buff
     if (isPlain(script)) judgeReading(script, use, read, decoded.end, data, isExact, expect);
   } else if (use.missedAt !== null && isExact && isPlain(script)) {
     const before = body.length - (seen.sent.length - use.missedAt);
-    const then = decode(body.subarray(0, Math.max(0, before)), { masked: script.role === 'server', maxPayload: MAX_PAYLOAD });
+    const then = decode(body.subarray(0, Math.max(0, before)), rulesOf(script));
     const { end } = then;
     const isOwed = end.kind === 'closed' && (end.code === 1000 || end.code === 1001) && then.data.length > skip;
     expect(end.kind !== 'open' && !isOwed, 'was not to be had although it was alive or owed');

@@ -3,7 +3,7 @@ import { type Decoded, decode } from './frame-model.js';
 import { isOffering } from './heads.js';
 import type { LinkModel } from './link-model.js';
 import { type Expect, judgeSpeech, judgeUses, modelOf } from './link-verdict.js';
-import { MAX_PAYLOAD, type Script } from './script.js';
+import { rulesOf, type Script } from './script.js';
 import type { Seen } from './seen.js';
 import { judgeFrames, judgeStream } from './stream-verdict.js';
 
@@ -27,7 +27,7 @@ export function judge(script: Script, seen: Seen, isExact: boolean): Verdict {
   const frames = script.role === 'server' ? judgeAnswer(script, seen, isExact, expect) : framesIn(seen.output, 0);
   if (start === null) return { problems, model: null };
   const body = seen.sent.subarray(start);
-  const decoded = decode(body, { masked: script.role === 'server', maxPayload: MAX_PAYLOAD });
+  const decoded = decode(body, rulesOf(script));
   const isAnswered = script.role === 'server' || decoded.messages[0]?.payload.length === 0;
   const isTwo = script.protocol === 2 && isOffered && isAnswered;
   const model = isTwo ? modelOf(script, seen, start, decoded, isExact) : null;

@@ -61,7 +61,7 @@ export class Network {
       this.#gate = null;
       return Promise.resolve();
     };
-    return Promise.resolve({ url: 'sim://', address: { host: 'sim', port: 1 }, close });
+    return Promise.resolve({ url: 'sim://', address: { host: 'sim', port: 1 }, isOpen: true, close });
   };
 
   readonly dial: Dial<SimUse> = (events) => {

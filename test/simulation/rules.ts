@@ -22,47 +22,84 @@ export function wrong(pool: Pool<SimUse>, setup: Setup, network: Network, visito
   const { role } = pool;
   const stats = pool.stats();
   const { owed } = stats;
-  const all = network.ends(role);
-  const kept = all.filter(isKept);
-  const named = kept.filter(isFree);
-  const idle = named.filter(({ begun }) => !begun);
-  const begun = named.length - idle.length;
-  // What a peer has said to the end waits for its reader, a while.
-  const whole = kept.filter(({ use, isEnded }) => isEnded && use?.begun && use.hasAll).length;
-  const used = all.filter(({ use, isGone }) => use?.isTaken && !use.isOver && !isGone);
-  const renamed = kept.reduce((sum, { names: times }) => sum + times - 1, 0);
+  const count = countOf(role, setup, network);
+  const closed = Object.values(stats.closed).reduce((sum, closings) => sum + closings);
   const waiting = visitors.waiting(role);
-  const names = [...named, ...(role === 'server' ? used : [])].map(({ id }) => id);
-  const closed = Object.values(stats.closed).reduce((sum, count) => sum + count);
-  const missed = waiting.find(({ id }) =>
-    id === undefined ? idle.some((end) => !isAside(setup, end.id)) : named.some((end) => end.id === id),
-  );
+  const missed = waiting.find(({ id }) => (id === undefined ? count.idle.filling > 0 : count.free.has(id)));
   const holders = visitors.gets.filter((get) => get.role === role && get.use).length;
-  const taken = all.reduce((sum, { checkOuts }) => sum + checkOuts, 0);
-  const filling = named.filter(({ id }) => !isAside(setup, id)).length;
   return (
     visitors.problems[0] ??
-    differs('active', stats.active, idle.length) ??
-    (owed >= begun && owed <= begun + whole
+    differs('active', stats.active, count.idle.all) ??
+    (owed >= count.begun && owed <= count.begun + count.whole
       ? null
-      : `owed is ${owed}, expected ${begun} and up to ${whole} more`) ??
-    differs('used', stats.used, used.length) ??
+      : `owed is ${owed}, expected ${count.begun} and up to ${count.whole} more`) ??
+    differs('used', stats.used, count.used) ??
     differs('waiting', stats.waiting, waiting.length) ??
-    differs('opened', stats.opened, kept.length) ??
-    differs('reused', stats.reused, renamed) ??
-    differs('closed', closed, kept.filter(({ isEnded }) => isEnded).length) ??
-    differs('what is held', taken, holders) ??
+    differs('opened', stats.opened, count.kept) ??
+    differs('reused', stats.reused, count.names - count.kept) ??
+    differs('closed', closed, count.ended) ??
+    differs('what is held', count.checkOuts, holders) ??
     (missed ? `somebody waits for ${missed.id ?? 'any'} although it is there` : null) ??
-    (new Set(names).size < names.length ? `an ID is borne twice: ${names.join(' ')}` : null) ??
+    (count.twice === null ? null : `an ID is borne twice: ${count.twice}`) ??
     (role === 'server'
-      ? overfull(filling + promised(setup, network), setup.max.server)
-      : (differs('connecting', stats.connecting, network.dialling + kept.filter(isNameless).length) ??
-        overfull(
-          idle.filter(({ id }) => !isAside(setup, id)).length + stats.connecting,
-          setup.max.client + (setup.reserveControl ? 1 : 0),
-        ) ??
+      ? overfull(count.filling + promised(setup, network), setup.max.server)
+      : (differs('connecting', stats.connecting, network.dialling + count.nameless) ??
+        overfull(count.idle.filling + stats.connecting, setup.max.client + (setup.reserveControl ? 1 : 0)) ??
         outOfBounds(stats.capacity, setup.min, setup.max.client)))
   );
+}
+
+/** What there is at one end of all links: counted in one go, as it is done behind each step of each history. */
+function countOf(role: PoolRole, setup: Setup, network: Network) {
+  const count = {
+    /** Taken in by the pool at all, those that have ended again, and how often they were named and taken. */
+    kept: 0,
+    ended: 0,
+    names: 0,
+    checkOuts: 0,
+    /** Named and not taken: by ID; those whose peer has not begun, and those whose peer has. `filling`: with a place in the capacity. */
+    free: new Set<string>(),
+    filling: 0,
+    idle: { all: 0, filling: 0 },
+    begun: 0,
+    /** What a peer has said to the end waits for its reader, a while. */
+    whole: 0,
+    nameless: 0,
+    used: 0,
+    /** An ID that two bear. */
+    twice: null as string | null,
+  };
+  const borne = new Set<string>();
+  for (const { [role]: end } of network.links) {
+    const { id, use } = end;
+    count.checkOuts += end.checkOuts;
+    const isUsed = use !== null && use.isTaken && !use.isOver && !end.isGone;
+    if (isUsed) count.used++;
+    const kept = isKept(end);
+    const free = kept && isFree(end);
+    if (kept) {
+      count.kept++;
+      count.names += end.names;
+      if (end.isEnded) count.ended++;
+      if (end.isEnded && use?.begun && use.hasAll) count.whole++;
+      if (isNameless(end)) count.nameless++;
+    }
+    // A client's that is in use may lose its name to a newer one.
+    if (free || (isUsed && role === 'server')) {
+      if (borne.has(id)) count.twice = id;
+      borne.add(id);
+    }
+    if (!free) continue;
+    count.free.add(id);
+    const fills = !isAside(setup, id);
+    if (fills) count.filling++;
+    if (end.begun) count.begun++;
+    else {
+      count.idle.all++;
+      if (fills) count.idle.filling++;
+    }
+  }
+  return count;
 }
 
 /** What is missing until both pools are at rest, or null: they agree, and are full but for what was retired just now. */
@@ -71,7 +108,7 @@ export function unrest(setup: Setup, network: Network, now: number): string | nu
   const idsOf = (of: readonly SimEnd[]): string => of.map(({ id }) => id).sort().join(' '); // prettier-ignore
   const [client, server] = [idsOf(ends('client')), idsOf(ends('server'))];
   if (client !== server) return `the client has ${client}, the server ${server}`;
-  const isLately = ({ endedAt }: SimEnd): boolean => now - endedAt <= setup.maxInterval + MARGIN;
+  const isLately = ({ closedAt }: SimEnd): boolean => now - closedAt <= setup.maxInterval + MARGIN;
   const renewed = network.ends('client').filter((end) => isKept(end) && (isFree(end) || isLately(end)));
   const count = renewed.filter(({ id }) => !isAside(setup, id)).length;
   const wanted = Math.min(setup.min, setup.max.server);

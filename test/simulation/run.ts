@@ -46,6 +46,7 @@ async function playAll(histories: number, seconds: number): Promise<void> {
   console.log(Object.entries(total).map(([what, count]) => `${what} ${count}`).join(', ')); // prettier-ignore
   const never = Object.entries(total).filter(([, count]) => count === 0);
   for (const [what] of never) console.error(`this never came about, so it proves nothing: ${what}`);
+  if (failures.length > 1) console.error(`these failed: ${failures.map(([index]) => index).join(', ')}`);
   const [failure] = failures;
   if (failure) await explain(...failure);
   if (failures.length === 0 && total.histories < histories)

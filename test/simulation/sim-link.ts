@@ -96,10 +96,9 @@ export class SimEnd implements Link<SimUse> {
   readonly bytes = { received: 0, sent: 0 };
   use: SimUse | null = null;
   isEnded = false;
-  /** When it ended, on the clock of its link. */
-  endedAt = -Infinity;
   isGone = false;
-  isClosing = false;
+  /** When its close began, from either side, on the clock of its link. */
+  closedAt = -Infinity;
   /** How often it was named, and how often it was handed out. */
   names = 0;
   checkOuts = 0;
@@ -123,6 +122,10 @@ export class SimEnd implements Link<SimUse> {
 
   get begun(): boolean {
     return this.use?.begun ?? false;
+  }
+
+  get isClosing(): boolean {
+    return this.closedAt > -Infinity;
   }
 
   name(id: ConnectionId): void {
@@ -159,7 +162,7 @@ export class SimEnd implements Link<SimUse> {
 
   closeWith(code: number, reason: string): void {
     if (this.isClosing || this.isEnded) return;
-    this.isClosing = true;
+    this.closedAt = this.link.clock.now();
     this.tell({ is: 'close', code, reason });
     this.link.clock.after(GRACE, () => {
       this.lost();
@@ -262,8 +265,7 @@ export class SimEnd implements Link<SimUse> {
   #end(end: Pick<LinkEnd, 'code' | 'reason' | 'clean' | 'error'>): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    this.endedAt = this.link.clock.now();
-    this.isClosing = true;
+    if (!this.isClosing) this.closedAt = this.link.clock.now();
     const { use } = this;
     if (use && !(this.renewable && use.isComplete) && end.error) use.fail(end.error);
     this.keeper?.ended(this, { ...end, whole: use?.hasAll ?? false, violation: false });

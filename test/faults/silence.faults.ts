@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import type { NpwsError } from 'nestjs-npws';
 import { figures } from '../support/figures.js';
 import { Facing, type Role } from '../interop/idle/facing.js';
 import { OwnPool } from '../interop/own-peer.js';
@@ -14,6 +16,8 @@ import { ownProgram } from './own-program.js';
 
 const COUNT = 25;
 const ROLES: readonly Role[] = ['client', 'server'];
+/** TCP keep-alive: its idle time, its probes and a moment, in milliseconds. */
+const KEPT_ALIVE = 15_000 + 12_000 + 1_000;
 const lines = figures();
 
 describeUnless(await NetworkNamespace.obstacle())(
@@ -41,15 +45,45 @@ describeUnless(await NetworkNamespace.obstacle())(
     delay.enable();
     await settledAfter(WITHIN + 250);
     // A loop that stood still gives peers another deadline: it may have been its own fault.
-    if (delay.max > STALL) await settledAfter(KEEP_ALIVE + 500);
+    const within = delay.max > STALL ? WITHIN + KEEP_ALIVE + 500 : WITHIN;
+    if (within > WITHIN) await settledAfter(KEEP_ALIVE + 500);
     delay.disable();
     const last = (facing.lost.at(-1)?.at ?? NaN) - cut;
-    lines.push(`cut off while idle, ${role}: ${facing.lost.length} of ${COUNT} gone, the last after ${last.toFixed(0)} ms of ${WITHIN}`);
+    lines.push(`cut off while idle, ${role}: ${facing.lost.length} of ${COUNT} gone, the last after ${last.toFixed(0)} ms of ${within}`);
     expect(facing.lost).toHaveLength(COUNT);
+    expect(last).toBeLessThanOrEqual(within);
     expect(facing.ours.stats()).toMatchObject({ active: 0, evicted: COUNT });
     expect(await network.countLost()).toBeGreaterThan(0);
     await network.heal();
     if (role === 'client') await facing.untilFull(20_000);
+  }, 60_000); // prettier-ignore
+  },
+);
+
+describeUnless(await NetworkNamespace.obstacle())(
+  'a stream in use whose peer is cut off without a word',
+  () => {
+    // Pings would tell sooner, but nobody answers them who has something to read.
+    it.concurrent.each(ROLES)('as a %s is ended by TCP keep-alive if it is quiet, and times out if it writes', async (role) => {
+    await using network = await NetworkNamespace.create();
+    await using facing = await Facing.open(role, { count: 2, network, command: await ownProgram(), ours: { ping: 'off' } });
+    const [quiet, writing] = [await facing.ours.incomingGet(), await facing.ours.incomingGet()];
+    for (const { id } of [quiet, writing]) await facing.theirs.outgoingGet(id, 5_000);
+    await network.untilAcknowledged();
+    const since = performance.now();
+    await network.blackHole();
+    const ended = once(quiet, 'error');
+    const stuck = once(writing.setTimeout(2_000), 'timeout');
+    writing.write(Buffer.alloc(1_000_000));
+    await stuck;
+    const stuckAfter = performance.now() - since;
+    writing.destroy();
+    const [error] = (await ended) as [NpwsError];
+    const endedAfter = performance.now() - since;
+    const lost = await network.countLost();
+    lines.push(`cut off in use, ${role}: quiet, ended after ${endedAfter.toFixed(0)} ms of ${KEPT_ALIVE}; writing, timed out after ${stuckAfter.toFixed(0)} ms of 2000; ${lost} packets lost`);
+    expect(error.code).toBe('ERR_NPWS_TRUNCATED');
+    expect([endedAfter <= KEPT_ALIVE, stuckAfter <= 4_000, lost > 0]).toEqual([true, true, true]);
   }, 60_000); // prettier-ignore
   },
 );

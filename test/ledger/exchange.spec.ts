@@ -18,16 +18,26 @@ afterAll(async () => {
 });
 
 function heading(fields: Partial<Heading> = {}): Heading {
-  return { writer: 0, number: letters++, seed: 2, messages: 20, answer: 3, atOnce: false, ...fields };
+  return {
+    writer: 0,
+    number: letters++,
+    seed: 2,
+    messages: 20,
+    answer: 3,
+    atOnce: false,
+    answers: null,
+    ...fields,
+  };
 }
 
-/** What an answering end has to say of a peer that does this. */
+/** What an end has to say of a peer that does this: an answering one, or one that opens with a letter. */
 async function accountOf(
   peer: (connection: PoolConnection) => Promise<unknown> | undefined,
-  patience?: number,
+  { opens = null, patience }: { opens?: Heading | null; patience?: number } = {},
 ): Promise<Account> {
   const { atServer, atClient } = await takeBoth(pair);
-  const { settled } = new Exchange(atClient, null, (asked) => heading({ messages: asked.answer }), patience);
+  const answer = (asked: Heading): Heading => heading({ messages: asked.answer, answers: asked });
+  const { settled } = new Exchange(atClient, opens, answer, patience);
   atServer.resume();
   const [account] = await Promise.all([settled, peer(atServer)]);
   atServer.destroy();
@@ -100,11 +110,37 @@ describe('an end of the ledger', () => {
     expect((await accountOf(say(letter, messages))).problem).toMatch(/^letter 0:\d+ came twice/);
   });
 
+  it.each<[string, (asked: Heading) => Partial<Heading>, RegExp | null]>([
+    ['has no problem with the answer', (asked) => ({ answers: asked }), null],
+    [
+      'finds that an answer is another one’s',
+      () => ({ answers: heading() }),
+      /^letter \S+ answers 0:\d+, 0:\d+ was/,
+    ],
+    ['finds that a letter of another use comes', () => ({}), /^letter \S+ answers none, 0:\d+ was asked/],
+    [
+      'finds that an answer is too short',
+      (asked) => ({ answers: asked, messages: 2 }),
+      /^letter .* 2 messages, 3/,
+    ],
+  ])('that opens %s', async (_, fields, problem) => {
+    const opens = heading();
+    const answer = heading({ messages: 3, ...fields(opens) });
+    const found = (await accountOf(say(answer, [...messagesOf(answer)]), { opens })).problem;
+    if (problem) expect(found).toMatch(problem);
+    else expect(found).toBeNull();
+  });
+
+  it('that answers finds that an answer comes', async () => {
+    const answer = heading({ answers: heading() });
+    expect((await accountOf(say(answer, []))).problem).toMatch(/^letter \S+ answers 0:\d+, none was asked/);
+  });
+
   it('finds that nothing more comes, neither an end nor an error', async () => {
     const fallSilent = (connection: PoolConnection): undefined => {
       connection.write(headingBytes(heading()));
     };
-    expect((await accountOf(fallSilent, 100)).problem).toMatch(
+    expect((await accountOf(fallSilent, { patience: 100 })).problem).toMatch(
       /^neither an end nor an error in 100 ms, behind 0 of 20/,
     );
   });

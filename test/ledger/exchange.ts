@@ -75,10 +75,17 @@ export class Exchange {
     else if (reader.isComplete && !wasComplete) this.#endIfAllIsSaid();
   }
 
-  #know({ writer, number }: Heading): void {
-    const letter = `${writer}:${number}`;
+  #know(heading: Heading): void {
+    const letter = nameOf(heading);
     if (seen.has(letter)) this.#blame(`letter ${letter} came twice`);
     seen.add(letter);
+    const [asked, answered] = [this.opens && nameOf(this.opens), heading.answers && nameOf(heading.answers)];
+    if (asked !== answered)
+      this.#breakOff(`letter ${letter} answers ${answered ?? 'none'}, ${asked ?? 'none'} was asked`);
+    else if (this.opens && heading.messages !== this.opens.answer)
+      this.#breakOff(
+        `letter ${letter} has ${heading.messages} messages, ${this.opens.answer} were asked for`,
+      );
   }
 
   async #write(heading: Heading): Promise<void> {
@@ -122,6 +129,11 @@ export class Exchange {
     const isWhole = isComplete && this.#hasEnd && !this.#error;
     return { messages, bytes, isComplete: isWhole, error: this.#error, problem: this.#problem };
   }
+}
+
+/** Names a letter among all that there are. */
+function nameOf({ writer, number }: Pick<Heading, 'writer' | 'number'>): string {
+  return `${writer}:${number}`;
 }
 
 function drained(connection: PoolConnection): Promise<void> {

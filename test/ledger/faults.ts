@@ -53,7 +53,7 @@ const troubled = (of: (dice: Dice) => Trouble): Fault =>
     way.trouble(of(dice), 200 + dice.below(1_500), once(befell));
   });
 
-/** A trouble is one fault, however much passes through it. */
+/** It is one fault, whatever it befalls. */
 function once(befell: () => void): () => void {
   let isOver = false;
   return () => {
@@ -62,45 +62,45 @@ function once(befell: () => void): () => void {
   };
 }
 
-/** Every kind of fault, and how often it is drawn beside the others. */
+/** Every kind of fault, and how often it is drawn beside the others: a process lives for ten seconds, or streams could not last. */
 export const FAULTS = {
-  delay: [10, troubled((dice) => ({ delay: 1 + dice.below(300) }))],
-  jitter: [10, troubled((dice) => ({ jitter: 1 + dice.below(100) }))],
-  slicing: [10, troubled((dice) => ({ slice: dice.pick([1, 2, 7, 100]) }))],
-  bandwidth: [10, troubled((dice) => ({ rate: dice.pick([5_000, 50_000, 500_000]) }))],
+  delay: [20, troubled((dice) => ({ delay: 1 + dice.below(300) }))],
+  jitter: [20, troubled((dice) => ({ jitter: 1 + dice.below(100) }))],
+  slicing: [20, troubled((dice) => ({ slice: dice.pick([1, 2, 7, 100]) }))],
+  bandwidth: [20, troubled((dice) => ({ rate: dice.pick([5_000, 50_000, 500_000]) }))],
   'black hole': [
-    10,
+    20,
     onWay((way, dice, befell) => {
       way.blackHole(dice.below(3_000));
       befell();
     }),
   ],
   'reset at a byte': [
-    12,
+    24,
     onWay((way, dice, befell) => {
       way.cutBehind(dice.pick([0, dice.below(100), dice.below(5_000), dice.below(100_000)]), 'reset', befell);
     }),
   ],
   'half-close': [
-    8,
+    16,
     onWay((way, dice, befell) => {
-      way.halfClose(dice.below(500));
+      way.halfClose(dice.pick(['client', 'server']), dice.below(500));
       befell();
     }),
   ],
   refusal: [
-    4,
+    8,
     ({ relays }, dice, befell) => {
-      relays[lane(dice)]?.refuse(20 + dice.below(200), befell);
+      relays[lane(dice)]?.refuse(20 + dice.below(200), once(befell));
     },
   ],
-  flush: [6, ordered((dice) => ({ do: 'flush', lane: lane(dice) }))],
+  flush: [12, ordered((dice) => ({ do: 'flush', lane: lane(dice) }))],
   'full buffers': [
-    8,
+    16,
     ordered((dice) => ({ do: 'full buffers', lane: lane(dice), ms: 50 + dice.below(800) })),
   ],
-  'event-loop stall': [4, ordered((dice) => ({ do: 'event-loop stall', ms: 50 + dice.below(500) }))],
-  SIGSTOP: [3, signalled((process, dice) => process.stop(50 + dice.below(1_000)))],
+  'event-loop stall': [8, ordered((dice) => ({ do: 'event-loop stall', ms: 50 + dice.below(500) }))],
+  SIGSTOP: [6, signalled((process, dice) => process.stop(50 + dice.below(1_000)))],
   SIGKILL: [1, signalled((process) => process.end('SIGKILL'))],
   restart: [1, signalled((process) => process.end('SIGTERM'))],
 } as const satisfies Record<string, readonly [weight: number, fault: Fault]>;

@@ -9,16 +9,21 @@ export interface Heading {
   /** Who wrote it, and which of its letters it is: no two are alike. */
   readonly writer: number;
   readonly number: number;
+  /** Whose letter it answers, and which one; null for one that asks. */
+  readonly answers: { readonly writer: number; readonly number: number } | null;
   /** What the messages follow from, and how many there are. */
   readonly seed: number;
   readonly messages: number;
-  /** How many messages the answer shall have. */
+  /** How many messages the answer to it shall have. */
   readonly answer: number;
   /** Whether that is written at once, beside the letter, or behind it. */
   readonly atOnce: boolean;
 }
 
-const HEADING_BYTES = 24;
+const HEADING_BYTES = 32;
+
+/** Stands in a heading where there is no letter that it answers. */
+const NONE = 2 ** 32 - 1;
 
 /** The longest message, in bytes; the mean is half of it. */
 const LONGEST = 500;
@@ -27,18 +32,25 @@ const LONGEST = 500;
 const SUPPLY = bytesOf(1 << 20, 9);
 
 export function headingBytes(heading: Heading): Buffer {
+  const { writer, number, seed, messages, answer, atOnce, answers } = heading;
   const bytes = Buffer.alloc(HEADING_BYTES);
-  const fields = [heading.writer, heading.number, heading.seed, heading.messages, heading.answer];
-  for (const [index, field] of [...fields, Number(heading.atOnce)].entries())
+  const asked = [answers?.writer ?? NONE, answers?.number ?? NONE];
+  for (const [index, field] of [writer, number, seed, messages, answer, Number(atOnce), ...asked].entries())
     bytes.writeUInt32BE(field, index * 4);
   return bytes;
 }
 
 function parseHeading(bytes: Buffer): Heading {
-  const [writer, number, seed, messages, answer, atOnce] = [0, 4, 8, 12, 16, 20].map((at) =>
-    bytes.readUInt32BE(at),
-  ) as [number, number, number, number, number, number];
-  return { writer, number, seed, messages, answer, atOnce: atOnce === 1 };
+  const field = (index: number): number => bytes.readUInt32BE(index * 4);
+  return {
+    writer: field(0),
+    number: field(1),
+    seed: field(2),
+    messages: field(3),
+    answer: field(4),
+    atOnce: field(5) === 1,
+    answers: field(6) === NONE ? null : { writer: field(6), number: field(7) },
+  };
 }
 
 /** The messages of a letter, one after the other. */

@@ -34,7 +34,9 @@ class Peer {
   readonly #open = new Map<PoolConnection, Lane>();
   readonly #dice: Dice;
   #letters = 0;
+  /** Whether it takes no more, and whether that is what was asked of it. */
   #isFinishing = false;
+  #isAsked = false;
   readonly #deaf = new Set<Lane>();
 
   constructor(private readonly setup: Setup) {
@@ -60,7 +62,7 @@ class Peer {
     while (this.#open.size > 0) await once(process, 'settled');
     clearInterval(telling);
     tell({ is: 'sums', sums: this.#sums.map((sum) => sum.take()) });
-    tell({ is: 'finished' });
+    if (this.#isAsked) tell({ is: 'finished' });
   }
 
   #pool(lane: Lane): OwnPool {
@@ -124,6 +126,7 @@ class Peer {
     const exchange = new Exchange(connection, opens, (asked) => ({
       ...this.#heading(asked.atOnce),
       messages: asked.answer,
+      answers: asked,
     }));
     if (this.#deaf.has(lane)) connection.pause();
     this.#sums[lane]?.add(await exchange.settled);
@@ -144,6 +147,7 @@ class Peer {
       messages,
       answer,
       atOnce,
+      answers: null,
     };
   }
 
@@ -158,8 +162,7 @@ class Peer {
         void this.#follow(order.lane, order.id);
         break;
       case 'flush':
-        this.#poolOf(order.lane).flush();
-        tell({ is: 'befell', fault: order.do });
+        if (this.#poolOf(order.lane).flush() > 0) tell({ is: 'befell', fault: order.do });
         break;
       case 'event-loop stall':
         for (const end = Date.now() + order.ms; Date.now() < end;);
@@ -169,7 +172,7 @@ class Peer {
         this.#readNothing(order.lane, order.ms);
         break;
       case 'finish':
-        this.#isFinishing = true;
+        this.#isFinishing = this.#isAsked = true;
         break;
     }
   }
@@ -178,9 +181,10 @@ class Peer {
     const held = (): PoolConnection[] => [...this.#open].filter(([, of]) => of === lane).map(([one]) => one);
     this.#deaf.add(lane);
     for (const connection of held()) connection.pause();
-    if (held().length > 0) tell({ is: 'befell', fault: 'full buffers' });
     setTimeout(() => {
       this.#deaf.delete(lane);
+      const isFull = (one: PoolConnection): boolean => one.readableLength >= one.readableHighWaterMark;
+      if (held().some(isFull)) tell({ is: 'befell', fault: 'full buffers' });
       for (const connection of held()) connection.resume();
     }, ms);
   }

@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '../../sample/parts/free-port.js';
 import { createCertificate } from '../support/certificates.js';
-import { freePort } from '../support/apps.js';
 import { run } from './command.js';
 
 const SOURCES = import.meta.dirname;

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { PoolConnection } from 'nestjs-npws';
 import pg from 'pg';
+import { freePort } from '../../sample/parts/free-port.js';
 import {
   type Database,
   findPostgres,
@@ -13,7 +14,6 @@ import {
 } from '../../sample/06-postgres-behind-nat/postgres.js';
 import { createCertificate, type KeyPair } from '../support/certificates.js';
 import { describeUnless } from '../support/describe-unless.js';
-import { freePort } from './daemon.js';
 import { createPair, type Pair, takeBoth, until } from '../support/pair.js';
 
 // #region pg

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../sample/parts/free-port.js';
 import type { KeyPair } from '../support/certificates.js';
-import { Daemon, freePort } from './daemon.js';
+import { Daemon } from './daemon.js';
 
 /** The proxies that docs/proxies.md tells how to set up. */
 export const KINDS = ['nginx', 'haproxy'] as const;

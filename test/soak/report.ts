@@ -15,14 +15,18 @@ export const ROLES = ['server', 'client'] as const;
 /** How fast memory may grow, in MiB. */
 const LIMIT = { perHour: 1, inAll: 0.25 };
 
+/** How fast resident memory may grow in the second half, in MiB an hour: allocators keep what they have had, but not ever more. */
+export const RESIDENT_LIMIT = 64;
+
 /** How fast the numbers of a process grew. */
 export interface Growth {
   readonly role: (typeof ROLES)[number];
   /** Memory in use, in MiB. */
   readonly memory: Slope;
   readonly verdict: Verdict;
-  /** Not judged: allocators keep what they have had. */
   readonly resident: Slope;
+  /** Whether resident memory still grows, beyond doubt, in the second half. */
+  readonly isBloated: boolean;
   readonly descriptors: Slope;
   readonly timers: Slope;
   /** At the end, in MiB. */
@@ -49,11 +53,14 @@ export function growthsOf(samples: readonly Sample[], warmUp: number): Growth[] 
     const series = (of: (vitals: Vitals) => number | null): Reading[] =>
       counted.map((sample) => ({ at: sample.seconds / 3_600, value: of(sample[role].vitals) ?? NaN }));
     const memory = series((vitals) => vitals.memory);
+    const resident = series((vitals) => vitals.resident);
+    const late = slopeOf(resident.slice(Math.floor(resident.length / 2)));
     return {
       role,
       memory: slopeOf(memory),
       verdict: verdictOf(memory, LIMIT),
-      resident: slopeOf(series(({ resident }) => resident)),
+      resident: slopeOf(resident),
+      isBloated: late.perHour - late.error > RESIDENT_LIMIT,
       descriptors: slopeOf(series(({ descriptors }) => descriptors)),
       timers: slopeOf(series(timersOf)),
       last: memory.at(-1)?.value ?? NaN,
@@ -77,10 +84,10 @@ function slopeText({ perHour, error }: Slope): string {
 }
 
 function vitalsLine(vitals: Vitals): string {
-  const { memory, descriptors, resources, delay } = vitals;
+  const { memory, resident, descriptors, resources, delay } = vitals;
   const active = Object.values(resources).reduce((sum, count) => sum + count, 0);
   return [
-    `${memory.toFixed(2)} MiB`,
+    `${memory.toFixed(2)} MiB (resident ${resident.toFixed(0)})`,
     `${descriptors ?? 'n/a'} descriptors`,
     `${active} active (${timersOf(vitals)} timers)`,
     `p99 ${delay.toFixed(1)} ms`,

@@ -446,6 +446,13 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/faults/broken-frames'],
   },
   {
+    name: 'who writes before a close with an error is told hears only that the write failed',
+    file: 'lib/transport/wire.ts',
+    find: 'nextTick(() => {',
+    replace: 'queueMicrotask(() => {',
+    killedBy: [ENDS],
+  },
+  {
     name: 'a peer that is still sending is reset before it reads the close code',
     file: 'lib/transport/wire.ts',
     find: 'this.socket.end();',
@@ -558,6 +565,41 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/core/listeners'],
   },
   {
+    name: 'connections that are dropped at once count as successes',
+    file: 'lib/core/client-pool.ts',
+    find: "if (this.state !== 'running' || reason === UNUSED || this.#lasted(link)) return;",
+    replace: 'if (link.id) return;',
+    killedBy: ['test/core/outage'],
+  },
+  {
+    name: 'one success ends an outage of connections that are dropped at once',
+    file: 'lib/core/client-pool.ts',
+    find: 'outage !== undefined && outage === this.#doubted',
+    replace: 'false as boolean',
+    killedBy: ['test/core/outage'],
+  },
+  {
+    name: 'who has just been given a connection does not hear its end',
+    file: 'lib/transport/connection.ts',
+    find: 'if (this.#isHeard()) this.read(0);',
+    replace: 'if (this.protocol) this.read(0);',
+    killedBy: ['test/transport/early-data'],
+  },
+  {
+    name: 'a close in the middle of a message is a clean end',
+    file: 'lib/transport/wire.ts',
+    find: 'if (isCut && isInOrder(code))',
+    replace: 'if (isCut && false as boolean)',
+    killedBy: ['test/transport/connection-end'],
+  },
+  {
+    name: 'pings that come one by one are a flood in the end',
+    file: 'lib/transport/wire.ts',
+    find: 'if (now - this.#pingsSince >= PINGS_WITHIN) {',
+    replace: 'if (this.#pingsSince === -Infinity) {',
+    killedBy: ['test/transport/liveness-in-use'],
+  },
+  {
     name: 'a dial that comes too late is taken in',
     file: 'lib/core/client-pool.ts',
     find: "if (this.state !== 'running') {\n      this.custody",
@@ -595,8 +637,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a connection that is cut reads as if it had ended',
     file: 'lib/transport/connection.ts',
-    find: 'else this.destroy(this.#broken);',
-    replace: 'else this.push(null);',
+    find: 'else if (this.#isHeard()) this.destroy(broken);',
+    replace: 'else if (this.#isHeard()) this.push(null);',
     killedBy: [ENDS],
   },
   {
@@ -827,7 +869,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a link that was closed instead of named counts as evicted',
     file: 'lib/core/custody.ts',
-    find: 'if (wasStored) this.#evicted++;',
+    find: "if (was !== 'returned') this.#evicted++;",
     replace: 'this.#evicted++;',
     killedBy: [MODEL, REUSE],
   },
@@ -841,8 +883,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a link that we closed counts as closed by the peer',
     file: 'lib/core/custody.ts',
-    find: 'const why = this.#parting.get(link) ?? reasonOf(end, wasUsed);',
-    replace: 'const why = reasonOf(end, wasUsed);',
+    find: "const why = this.#parting.get(link) ?? reasonOf(end, was === 'used');",
+    replace: "const why = reasonOf(end, was === 'used');",
     killedBy: [REUSE],
   },
   {

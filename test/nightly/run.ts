@@ -6,8 +6,9 @@ import { parseArgs } from 'node:util';
 import { machine } from '../support/machine.js';
 
 // npm run nightly [-- --only REGEX] [-- --here]: what takes longer than a change may wait for, part by part, in a process that
-// outlives this one; with --here, in this one. A run that was cut off goes on where it was, as long as the code is the same.
-// The report is reports/nightly.md, what the parts print is in reports/nightly.log.
+// outlives this one; with --here, in this one. A run that was cut off goes on where it was, and what passed stands as long as
+// the library and what it is built on are the same. The report is reports/nightly.md, what the parts print is in
+// reports/nightly.log.
 
 interface Part {
   readonly name: string;
@@ -19,15 +20,15 @@ interface Part {
 }
 
 interface Outcome {
+  readonly commit: string;
   readonly passed: boolean;
   readonly seconds: number;
   readonly lines: readonly string[];
 }
 
 interface State {
-  readonly commit: string;
-  /** What it was run on. */
-  readonly code: string;
+  /** What it is about. */
+  readonly product: string;
   readonly outcomes: Record<string, Outcome>;
 }
 
@@ -46,6 +47,15 @@ const AGAIN: readonly (Omit<Part, 'name'> & {
     keep: /messages in|faults:|problems:/,
     times: 3,
   },
+  { name: (run) => `fuzz, run ${run}`, script: 'test:fuzz', keep: /^seed|crashes/, times: 3 },
+  {
+    name: (run) => `simulation, run ${run}`,
+    script: 'test:simulation',
+    keep: /^seed|histories in/,
+    times: 3,
+  },
+  { name: (run) => `samples, run ${run}`, script: 'samples', keep: /✕|●|^Tests:|passed|failed/, times: 3 },
+  { name: (run) => `packed, run ${run}`, script: 'test:packed', keep: /✕|●|passed|failed/, times: 3 },
 ];
 
 const PARTS: readonly Part[] = [
@@ -100,6 +110,18 @@ const PARTS: readonly Part[] = [
     keep: /./,
   },
   {
+    name: 'soak: 15 minutes at 200 connections a second, each for one use',
+    script: 'soak',
+    args: ['--minutes', '15', '--protocol', '1'],
+    keep: /./,
+  },
+  {
+    name: 'soak: a planted leak is found in 3 minutes',
+    script: 'soak',
+    args: ['--minutes', '3', '--plant', 'leak'],
+    keep: /^server|^client|left behind|problems|planted/,
+  },
+  {
     name: 'ledger: 100,000,000 messages, or what 60 minutes hold',
     script: 'test:ledger',
     args: ['--long'],
@@ -113,18 +135,26 @@ const PARTS: readonly Part[] = [
 const REPORTS = join(import.meta.dirname, '../../reports');
 const STATE = join(REPORTS, 'nightly.json');
 const LOCK = join(REPORTS, 'nightly.pid');
-/** What a run is about. What is neither code nor test may change meanwhile: its report does. */
-const CODE = ['lib', 'test', 'sample', 'package-lock.json'];
+/** What a run is about. */
+const PRODUCT = ['lib', 'package.json', 'package-lock.json', 'tsconfig.json'];
+/** What may not change while a part runs. What is neither code nor test may: its report does. */
+const CODE = [...PRODUCT, 'test', 'sample', 'jest.config.ts'];
 const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
 
 const { values } = parseArgs({
   options: { only: { type: 'string', default: '' }, here: { type: 'boolean', default: false } },
 });
 mkdirSync(REPORTS, { recursive: true });
-if (git('status', '--porcelain', ...CODE) !== '') throw new Error(`commit first: ${CODE.join(', ')}`);
+nameOf(CODE);
 if (isRunning()) throw new Error(`one is running: see ${LOCK}`);
 if (values.here) await runAll(new RegExp(values.only));
 else detach();
+
+/** Names what is committed of these files. Throws where it is not all of them. */
+function nameOf(files: readonly string[]): string {
+  if (git('status', '--porcelain', ...files) !== '') throw new Error(`commit first: ${files.join(', ')}`);
+  return git('rev-parse', ...files.map((file) => `HEAD:${file}`));
+}
 
 /** Whether the process of an earlier run is still there. */
 function isRunning(): boolean {
@@ -145,22 +175,24 @@ function detach(): void {
 }
 
 async function runAll(only: RegExp): Promise<void> {
+  const [code, product] = [nameOf(CODE), nameOf(PRODUCT)];
   const commit = git('rev-parse', '--short', 'HEAD');
-  const code = git('rev-parse', ...CODE.map((part) => `HEAD:${part}`));
   writeFileSync(LOCK, String(process.pid));
   const found = existsSync(STATE) ? (JSON.parse(readFileSync(STATE, 'utf8')) as State) : null;
-  const state: State = found?.code === code ? found : { commit, code, outcomes: {} };
+  const state: State = found?.product === product ? found : { product, outcomes: {} };
   for (const part of PARTS) {
     if (state.outcomes[part.name]?.passed || !only.test(part.name)) continue;
     console.log(`=== ${part.name}`);
-    state.outcomes[part.name] = await run(part);
+    const outcome = await run(part, commit);
+    if (nameOf(CODE) !== code) throw new Error(`the code was changed while this ran: ${part.name}`);
+    state.outcomes[part.name] = outcome;
     writeFileSync(STATE, `${JSON.stringify(state, null, 2)}\n`);
     writeFileSync(join(REPORTS, 'nightly.md'), reportOf(state));
   }
   if (Object.values(state.outcomes).some(({ passed }) => !passed)) process.exitCode = 1;
 }
 
-async function run({ script, args = [], env = {}, keep }: Part): Promise<Outcome> {
+async function run({ script, args = [], env = {}, keep }: Part, commit: string): Promise<Outcome> {
   const start = performance.now();
   const child = spawn('npm', ['run', script, '--', ...args], {
     env: { ...process.env, CI: 'true', ...env },
@@ -175,16 +207,19 @@ async function run({ script, args = [], env = {}, keep }: Part): Promise<Outcome
   }
   const [code] = (await once(child, 'close')) as [number | null];
   return {
+    commit,
     passed: code === 0,
     seconds: Math.round((performance.now() - start) / 1000),
     lines: output.split('\n').filter((line) => keep.test(line)),
   };
 }
 
-function reportOf({ commit, outcomes }: State): string {
+function reportOf({ outcomes }: State): string {
   const parts = Object.entries(outcomes).map(
-    ([name, { passed, seconds, lines }]) =>
-      `## ${name}\n\n${passed ? 'Passed' : '**Failed**'} after ${seconds} s.\n\n\`\`\`\n${lines.join('\n')}\n\`\`\`\n`,
+    ([name, { commit, passed, seconds, lines }]) =>
+      `## ${name}\n\n${passed ? 'Passed' : '**Failed**'} on ${commit} after ${seconds} s.\n\n\`\`\`\n${lines.join('\n')}\n\`\`\`\n`,
   );
-  return [`# Nightly run`, `Commit ${commit}. ${machine()}.`, ...parts].join('\n\n');
+  return [`# Nightly run`, `${machine()}. The library is the same in all commits named here.`, ...parts].join(
+    '\n\n',
+  );
 }

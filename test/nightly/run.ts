@@ -7,8 +7,8 @@ import { machine } from '../support/machine.js';
 
 // npm run nightly [-- --only REGEX] [-- --here]: what takes longer than a change may wait for, part by part, in a process that
 // outlives this one; with --here, in this one. A run that was cut off goes on where it was, and what passed stands as long as
-// the library and what it is built on are the same. The report is reports/nightly.md, what the parts print is in
-// reports/nightly.log.
+// the library and what it is built on are the same. The report is reports/nightly.md, its state beside it in nightly.json
+// (both committed), what the parts print is in reports/nightly.log.
 
 interface Part {
   readonly name: string;
@@ -219,7 +219,6 @@ function reportOf({ outcomes }: State): string {
     ([name, { commit, passed, seconds, lines }]) =>
       `## ${name}\n\n${passed ? 'Passed' : '**Failed**'} on ${commit} after ${seconds} s.\n\n\`\`\`\n${lines.join('\n')}\n\`\`\`\n`,
   );
-  return [`# Nightly run`, `${machine()}. The library is the same in all commits named here.`, ...parts].join(
-    '\n\n',
-  );
+  const library = `The library is the same in all commits named here: its tree is ${git('rev-parse', '--short', 'HEAD:lib')}.`;
+  return ['# Nightly run', `${machine()}. ${library}`, ...parts].join('\n\n');
 }

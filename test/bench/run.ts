@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { obstacleToPeer } from '../interop/driver.js';
+import { turnOf } from '../support/turn.js';
 import { buildEnds } from './build.js';
 import { type Bench, type Contest, type Figures, figuresOf, type Samples, takeTurns } from './contest.js';
 import { Credentials } from './credentials.js';
@@ -10,18 +11,22 @@ import { reportOf } from './report.js';
 import { CONTESTS } from './rows/index.js';
 import { tableOf } from './table.js';
 
-// npm run bench [-- --only ROW] [--quick] [--json FILE] [--profile ROW]: this package beside what a user could take
+// npm run bench [-- --only ROW] [--part] [--quick] [--json FILE] [--profile ROW]: this package beside what a user could take
 // instead, on the same work. Compare ratios, not times: machines differ.
 
 const RUNS = 5;
 
+/** How many parts there are. */
+const PARTS = 3;
+
 const USAGE = `npm run bench -- [options]
   --only ROW      this row, or all whose names begin so ('stream', 'stream-64k'); may be given again
+  --part          a third of the rows, whichever is the commit's turn
   --quick         each row once, with less work: a look, not a measurement
   --json FILE     writes the figures to a file too
   --profile ROW   writes CPU profiles of our own processes in one run of this row, and prints what weighs most`;
 
-const { only, quick, json, profile } = readArguments();
+const { only, part, quick, json, profile } = readArguments();
 
 /** Clears the progress line, where there is one. */
 const CLEAR = process.stderr.isTTY ? '\r\x1b[K' : '';
@@ -31,6 +36,7 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', multiple: true, default: [] },
+        part: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         json: { type: 'string' },
         profile: { type: 'string' },
@@ -96,7 +102,9 @@ const bench: Bench = {
 if (profile !== undefined) {
   for (const contest of named(profile)) await profileOf(contest, bench, progress);
 } else {
-  const contests = only.length > 0 ? CONTESTS.filter((one) => only.flatMap(named).includes(one)) : CONTESTS;
+  const asked = only.length > 0 ? CONTESTS.filter((one) => only.flatMap(named).includes(one)) : CONTESTS;
+  const turn = part ? turnOf(PARTS) : 0;
+  const contests = part ? asked.filter((_, index) => index % PARTS === turn) : asked;
   if (obstacle !== null) console.log(`Without the Go peers: ${obstacle}.`);
   console.log(`Node ${machine.node}, OpenSSL ${machine.openssl}, ${machine.cpus}; medians, least to most\n`);
   const all: Figures[] = [];

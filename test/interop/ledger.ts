@@ -29,9 +29,8 @@ export interface Flow {
   closer: 'server' | 'client';
 }
 
-/** Draws the flows of a cell: sizes from 1 B to 16 MiB, log-uniform as far as the budget allows. */
-export function* drawFlows(count: number, random: () => number): Generator<Flow> {
-  let budget = BUDGET;
+/** Draws the flows of a cell: sizes from 1 B to 16 MiB, log-uniform as far as the budget in bytes allows. */
+export function* drawFlows(count: number, random: () => number, budget = BUDGET): Generator<Flow> {
   let draws = 2 * count;
   const seed = (): number => Math.floor(random() * 2 ** 32);
   const draw = (): Stretch => {

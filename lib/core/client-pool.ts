@@ -2,8 +2,9 @@ import { adjustCapacity, adjustInterval, LOW } from './adjust.js';
 import { Backoff } from './backoff.js';
 import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
-import { type PartReason, UNUSED } from './closing.js';
+import { type CloseReason, type PartReason, UNUSED } from './closing.js';
 import { CONTROL_ID } from './connection-id.js';
+import type { ConnectionState } from './connection-info.js';
 import { type NpwsError, NpwsHandshakeError, withoutLabel } from './errors.js';
 import type { Link, LinkEnd } from './link.js';
 import { onOneLine } from './one-line.js';
@@ -26,8 +27,11 @@ export type Dial<C> = (events: DialEvents<C>) => Cancel;
 /** How long a client without any live connection may be without a fresh dial, in milliseconds, until its health is down. */
 const STALE_DIAL = 5_000;
 
-/** A connection that is lost sooner than this without having been of use was no success, in milliseconds. */
+/** A new connection that is lost sooner than this, before it came back from a use, was no success; in milliseconds. */
 const PROOF = 1_000;
+
+/** How a connection ends that could have served on. */
+const LOSSES: readonly CloseReason[] = ['lost', 'dropped', 'broken', 'violation'];
 
 /** How often links that can come back from their use are replaced by dials while enough are idle, in milliseconds. */
 const PATIENCE = 1_000;
@@ -50,10 +54,12 @@ export class ClientPool<C> extends Pool<C> {
   /** The live connection that bears the control ID, whoever holds it. */
   #control: Link<C> | undefined;
   #outage: Backoff | undefined;
-  /** An outage that one success does not end, as connections come about and are lost at once: one has to last. */
-  #doubted: Backoff | undefined;
-  /** How many connections had been taken when that was looked at last. */
-  #takenBefore = 0;
+  /** Whether the outage is one in which connections come about and are lost at once: what its probe brings has to last. */
+  #isDoubted = false;
+  /** What it has brought. */
+  #onTrial: Link<C> | undefined;
+  /** Connections that have not come back from a use yet. */
+  readonly #new = new Set<Link<C>>();
   /** Why dials fail, as far as it was told. */
   #toldCause: string | undefined;
   /** How many were idle when the server last said that it is full. */
@@ -155,31 +161,28 @@ export class ClientPool<C> extends Pool<C> {
     this.#schedule((this.#lastRound ?? 0) + this.options.minInterval);
   }
 
+  protected override ended(link: Link<C>, end: LinkEnd, was: ConnectionState, why: CloseReason): void {
+    const isNew = this.#new.delete(link) && this.clock.now() - link.openedAt < PROOF;
+    const isTried = link === this.#onTrial;
+    if (isTried) this.#onTrial = undefined;
+    if (this.state !== 'running') return;
+    // A pool of this package that closes it means no harm.
+    const isLost = LOSSES.includes(why) && end.reason !== UNUSED;
+    if (isNew && isLost && was === 'idle') this.#droppedAtOnce(link, end, isTried);
+    else if (isTried && isLost) this.#outage?.failed();
+    else if (isTried) this.#acquitted();
+  }
+
   /**
    * A dial whose connection is lost as soon as it is there has failed: what lets them in and drops them, such as a server
-   * that is over its limit or a proxy, would be dialled for ever as fast as for a rush. A pool of this package that closes
-   * it means no harm.
+   * that is over its limit or a proxy, would be dialled for ever as fast as for a rush.
    */
-  protected override lostIdle(link: Link<C>, { code, reason, error }: LinkEnd): void {
-    if (this.state !== 'running' || reason === UNUSED || this.#lasted(link)) return;
-    const isNew = this.#outage === undefined;
+  #droppedAtOnce({ peer }: Link<C>, { code, reason, error }: LinkEnd, isTried: boolean): void {
     const why = reason === '' ? `close code ${code}` : reason;
-    const message = `${this.label}: ${link.peer} named a connection and dropped it at once (${onOneLine(why)})`;
-    this.#failed(new NpwsHandshakeError(message, null, error ? { cause: error } : {}), undefined);
-    if (isNew && !this.#isProven()) this.#doubted = this.#outage;
-  }
-
-  #lasted({ openedAt }: Link<C>): boolean {
-    return this.clock.now() - openedAt >= PROOF;
-  }
-
-  /** Whether connections have been of use, or have lasted, since the last time that they did not. */
-  #isProven(): boolean {
-    const { immediate, waited } = this.measures.takes;
-    const wasTaken = immediate + waited > this.#takenBefore;
-    this.#takenBefore = immediate + waited;
-    const { oldestIdle } = this.store;
-    return wasTaken || this.custody.used > 0 || (oldestIdle !== undefined && this.#lasted(oldestIdle));
+    const message = `${this.label}: ${peer} named a connection and dropped it at once (${onOneLine(why)})`;
+    this.#isDoubted ||= this.#outage === undefined;
+    const failure = new NpwsHandshakeError(message, null, error ? { cause: error } : {});
+    this.#failed(failure, isTried ? this.#outage : undefined);
   }
 
   protected override forget(link: Link<C>): void {
@@ -189,6 +192,7 @@ export class ClientPool<C> extends Pool<C> {
   /** Gives a link back, if it will find room, and takes it for a dial in flight until it is named. */
   protected override renew(link: Link<C>, why: PartReason | null): void {
     this.forget(link);
+    this.#new.delete(link);
     if (why !== null || !this.#hasRoom()) {
       this.custody.part(link, why ?? 'surplus');
       return;
@@ -202,6 +206,8 @@ export class ClientPool<C> extends Pool<C> {
       this.#noteControl(link);
       this.arrive(link);
     });
+    // Last: who hears of it may close the pool.
+    if (link === this.#onTrial) this.#acquitted();
   }
 
   protected override stopSupply(): void {
@@ -304,6 +310,8 @@ export class ClientPool<C> extends Pool<C> {
     if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
+    // Nothing is missing: no dial could show any more whether connections last.
+    if (this.#outage?.isDue && this.#planned <= 0 && this.#inFlight.size === 0) this.#isDoubted = false;
     this.#pump();
   }
 
@@ -345,6 +353,8 @@ export class ClientPool<C> extends Pool<C> {
       },
       failed: (error) => {
         this.#inFlight.delete(giveUp);
+        // A server that is gone drops nothing.
+        if (probed !== undefined && probed === this.#outage && !isBusy(error)) this.#isDoubted = false;
         this.#failed(error, probed);
       },
     });
@@ -357,35 +367,43 @@ export class ClientPool<C> extends Pool<C> {
       return;
     }
     const outage = this.#outage;
-    const isDoubted = outage !== undefined && outage === this.#doubted;
-    if (!isDoubted) this.#outage = undefined;
+    const isOver = outage !== undefined && !this.#isDoubted;
+    if (isOver) this.#outage = undefined;
+    else if (outage !== undefined && outage === probed) this.#try(link, outage);
+    this.#new.add(link);
     this.#created++;
     this.#noteControl(link);
     this.#controlMissed = this.#lacksControl() ? this.clock.now() : -Infinity;
     this.arrive(link);
-    if (!outage) this.#pump();
-    else if (!isDoubted) this.#recovered(outage);
-    else if (outage === probed) this.#watch(outage);
+    if (isOver) {
+      this.#recovered(outage);
+      this.#refill();
+    } else if (!outage) {
+      this.#pump();
+    }
+  }
+
+  #try(link: Link<C>, outage: Backoff): void {
+    this.#onTrial = link;
+    outage.watch(PROOF, () => {
+      this.#acquitted();
+    });
+  }
+
+  /** What a probe brought has lasted, or was of use: connections are no more lost at once, as far as can be seen. */
+  #acquitted(): void {
+    const outage = this.#outage;
+    if (outage === undefined) return;
+    this.#outage = this.#onTrial = undefined;
+    this.#isDoubted = false;
+    this.#recovered(outage);
+    // At the usual pace: it may be seen too soon.
+    if (this.state === 'running') this.supply();
   }
 
   #recovered(outage: Backoff): void {
     outage.cancel();
     this.tell('recover', { after: this.clock.now() - outage.since, tries: outage.tries });
-    this.#refill();
-  }
-
-  /** Ends a doubted outage when what its probe brought was of use, or has lasted. */
-  #watch(outage: Backoff): void {
-    // A listener may have closed the pool.
-    if (this.state !== 'running') return;
-    outage.watch(PROOF, () => {
-      if (!this.#isProven()) {
-        outage.failed();
-        return;
-      }
-      this.#outage = this.#doubted = undefined;
-      this.#recovered(outage);
-    });
   }
 
   #noteControl(link: Link<C>): void {
@@ -406,8 +424,6 @@ export class ClientPool<C> extends Pool<C> {
         this.#refill();
       });
     } else if (this.#outage === probed) {
-      // It is a server that is gone.
-      this.#doubted = undefined;
       this.#outage.failed();
     }
     this.tell('dialError', error);

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
 import { type Certificates, CertificateWatch } from './certificates.js';
-import type { PartReason } from './closing.js';
+import type { CloseReason, PartReason } from './closing.js';
 import type { Clock } from './clock.js';
-import type { ConnectionInfo } from './connection-info.js';
+import type { ConnectionInfo, ConnectionState } from './connection-info.js';
 import { CONTROL_ID, type ConnectionId, isConnectionId } from './connection-id.js';
 import {
   labelOf,
@@ -100,7 +100,7 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
       },
       ended: (link, end, was, why) => {
         this.tell('disconnect', { id: link.id, peer: link.peer, used: was === 'used', why, ...end });
-        if (was === 'idle' && (why === 'lost' || why === 'dropped')) this.lostIdle(link, end);
+        this.ended(link, end, was, why);
       },
       forgotten: (link) => {
         this.#retirement.forget(link);
@@ -153,8 +153,8 @@ export abstract class Pool<C> extends EventEmitter<PoolEvents> implements AsyncD
   protected abstract minCapacity(): number;
   /** Something left idle or somebody waits: the role may want to act. */
   protected abstract supply(): void;
-  /** An idle link has ended, and not because of us. */
-  protected abstract lostIdle(link: Link<C>, end: LinkEnd): void;
+  /** Nothing more comes over a link, which was in this state until then. */
+  protected abstract ended(link: Link<C>, end: LinkEnd, was: ConnectionState, why: CloseReason): void;
   /** A link is gone for good. */
   protected abstract forget(link: Link<C>): void;
   /** A link has come back from a use: has it named anew, or closes it if there is a reason to. */

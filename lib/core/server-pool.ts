@@ -28,6 +28,8 @@ export interface Gate<C> {
   rejected(event: RejectEvent): void;
   /** The listener failed but may go on. */
   failed(error: NpwsListenError): void;
+  /** It listens, for the first time or again. */
+  opened(): void;
   /** The listener stopped although nobody here closed it. */
   stopped(): void;
 }
@@ -120,7 +122,7 @@ export class ServerPool<C> extends Pool<C> {
     // A server can only wait for its clients to dial.
   }
 
-  protected override lostIdle(): void {
+  protected override ended(): void {
     // Its client dials another.
   }
 
@@ -198,6 +200,10 @@ export class ServerPool<C> extends Pool<C> {
       },
       failed: (error) => {
         this.#listenerFailed(error);
+      },
+      opened: () => {
+        this.becomeReady();
+        this.tell('change');
       },
       stopped: () => {
         this.#listening = undefined;

@@ -108,7 +108,11 @@ class Acceptor implements Listening {
       throw this.#failure(`${this.#where()}: it is a Unix socket, but clients need a host and a port`);
     }
     this.tls?.on('secureConnection', this.#onSecure).on('tlsClientError', this.#onTlsError);
-    this.#listener.on('connection', this.#onConnection).on('error', this.#onError).on('close', this.#onClose);
+    this.#listener
+      .on('connection', this.#onConnection)
+      .on('listening', this.#onListening)
+      .on('error', this.#onError)
+      .on('close', this.#onClose);
   }
 
   close(): Promise<void> {
@@ -127,6 +131,7 @@ class Acceptor implements Listening {
     this.tls?.off('secureConnection', this.#onSecure).off('tlsClientError', this.#onTlsError);
     this.#listener
       .off('connection', this.#onConnection)
+      .off('listening', this.#onListening)
       .off('error', this.#onError)
       .off('close', this.#onClose);
   }
@@ -215,6 +220,10 @@ class Acceptor implements Listening {
 
   readonly #onError = (cause: Error): void => {
     this.gate.failed(this.#failure(`the listener failed: ${cause.message}`, cause));
+  };
+
+  readonly #onListening = (): void => {
+    this.gate.opened();
   };
 
   readonly #onClose = (): void => {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 // Taken when this file is loaded: fake timers of a test framework must not keep an end from its listeners.
+import { nextTick } from 'node:process';
+import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import type { Cancel, Clock } from '../core/clock.js';
 import { describe, NpwsTruncatedError } from '../core/errors.js';
@@ -292,7 +293,7 @@ export class PoolConnection extends Duplex {
     const isFirst = this.#unread.length === 0;
     this.#unread.add(bytes);
     // Who waits for more than there was must look again.
-    if (isFirst && this.listenerCount('readable') > 0) process.nextTick(() => this.emit('readable'));
+    if (isFirst && this.listenerCount('readable') > 0) nextTick(() => this.emit('readable'));
     return this.readableLength + this.#unread.length < READ_BUFFER;
   }
 

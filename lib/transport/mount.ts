@@ -38,7 +38,7 @@ export function createMount(
 class Mount implements Listening {
   readonly #entrance: Entrance;
   readonly #leave: () => void;
-  #hasListened = false;
+  #hasListened: boolean;
 
   constructor(
     options: ResolvedServerOptions,
@@ -50,6 +50,10 @@ class Mount implements Listening {
     this.#entrance = new Entrance(options, gate, surroundings);
     const leave = UpgradeSwitch.of(http).add(path, {
       upgrade: this.#upgrade,
+      opened: () => {
+        this.#hasListened = true;
+        gate.opened();
+      },
       closed: () => {
         gate.stopped();
       },
@@ -60,6 +64,7 @@ class Mount implements Listening {
       );
     }
     this.#leave = leave;
+    this.#hasListened = http.listening;
   }
 
   get url(): string {
@@ -75,7 +80,6 @@ class Mount implements Listening {
 
   /** A server that has not begun to listen may yet do so. */
   get isOpen(): boolean {
-    this.#hasListened ||= this.http.listening;
     return this.http.listening || !this.#hasListened;
   }
 
@@ -85,7 +89,6 @@ class Mount implements Listening {
   }
 
   readonly #upgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
-    this.#hasListened ||= this.http.listening;
     // Those that Node has dropped may be the ones that tell who asks.
     const kept = this.http.maxHeadersCount ?? KEPT_HEADERS;
     if (kept > 0 && request.rawHeaders.length >= 2 * kept)

@@ -8,6 +8,8 @@ import { ignore, socketOf } from './upgrade-socket.js';
 export interface PathHolder {
   /** Takes over the socket of an upgrade request; `head` is what came right behind it. */
   upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** The server listens. */
+  opened(): void;
   /** The server is closed: nothing comes any more. */
   closed(): void;
 }
@@ -83,7 +85,13 @@ export class UpgradeSwitch {
       this.#holderOf(request) !== undefined ||
       (http.listenerCount('upgrade') > 1 && decide?.call(http, request) === true);
     if (decide) http.shouldUpgradeCallback = decideFirst;
-    http.once('close', () => {
+    const open = (): void => {
+      for (const holder of this.#holders.values()) holder.opened();
+    };
+    const close = (): void => {
+      // It may have begun anew before this was told.
+      if (http.listening) return;
+      http.off('close', close).off('listening', open);
       const holders = [...this.#holders.values()];
       this.#holders.clear();
       http.off('upgrade', wantUpgrades);
@@ -94,7 +102,8 @@ export class UpgradeSwitch {
         else Reflect.deleteProperty(http, 'emit');
       }
       for (const holder of holders) holder.closed();
-    });
+    };
+    http.on('close', close).on('listening', open);
   }
 }
 
@@ -102,6 +111,9 @@ export class UpgradeSwitch {
 const NOBODY: PathHolder = {
   upgrade(_request, socket) {
     answer(socket, { status: 503, reason: 'closed' });
+  },
+  opened() {
+    // Nobody is told.
   },
   closed() {
     // Nobody is told.

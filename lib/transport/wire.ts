@@ -17,10 +17,6 @@ export const UNUSED_GRACE = 250;
 /** How many pongs may wait until they are written out. */
 const MOST_PONGS = 60;
 
-/** How many pings may come within so many milliseconds while as many pongs wait. */
-const MOST_PINGS = 60;
-const PINGS_WITHIN = 10_000;
-
 /** How a WebSocket ended. */
 export interface WireEnd {
   /** The close code; 1006 when there was no close frame. */
@@ -60,9 +56,6 @@ export class Wire {
   /** Pongs that are not written out yet. */
   #pongs = 0;
   #unanswered: Buffer | null = null;
-  /** Pings that had no pong of their own, and since when they are counted. */
-  #pings = 0;
-  #pingsSince = -Infinity;
 
   constructor(
     private readonly ws: PooledWebSocket,
@@ -111,7 +104,9 @@ export class Wire {
       this.#onGone(code, onOneLine(reason.toString()));
     });
     ws.onPeerClose = (code, reason, isCut) => {
-      if (isCut && isInOrder(code)) this.fail(1006, 'closed in the middle of a message', { violation: true });
+      // Who answers our own may do so anywhere.
+      if (isCut && isInOrder(code) && !this.#isClosing)
+        this.fail(1006, 'closed in the middle of a message', { violation: true });
       else this.#onPeerClose(code, onOneLine(reason));
     };
   }
@@ -216,7 +211,6 @@ export class Wire {
   #pong(payload: Buffer): void {
     if (this.#pongs >= MOST_PONGS) {
       this.#unanswered = Buffer.from(payload);
-      this.#countPing();
       return;
     }
     this.#pongs++;
@@ -226,16 +220,6 @@ export class Wire {
       this.#unanswered = null;
       if (next) this.#pong(next);
     });
-  }
-
-  /** Cuts off a peer that takes no pong and sends pings faster than any that wants to know whether we are there. */
-  #countPing(): void {
-    const now = this.clock.now();
-    if (now - this.#pingsSince >= PINGS_WITHIN) {
-      this.#pingsSince = now;
-      this.#pings = 0;
-    }
-    if (++this.#pings > MOST_PINGS) this.cut(new Error('a flood of pings'));
   }
 
   /** Nothing more is to be received: what is still to be sent goes out, then the socket is closed. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { UNUSED } from '../../lib/core/closing.js';
-import { HIGHEST, idSource, startedClient } from '../support/stub-link.js';
+import { HIGHEST, idSource, startedClient, type StubLink } from '../support/stub-link.js';
 
 describe('an outage', () => {
   it('knows its own probe: one of an outage that is over neither hurries nor doubles it', async () => {
@@ -98,6 +98,97 @@ describe('an outage', () => {
     }
     expect(rig.pool.health()).toMatchObject({ up: true, degraded: false });
     expect(rig.pool.active()).toBeGreaterThanOrEqual(5);
+  });
+
+  it.each<[string, { keeps: number; dropsAfter: number; taking?: 'one' | 'all' }]>([
+    ['at once', { keeps: 0, dropsAfter: 1 }],
+    ['beyond its limit', { keeps: 4, dropsAfter: 1 }],
+    ['beyond its limit, after a while', { keeps: 4, dropsAfter: 700 }],
+    ['but one that is in use', { keeps: 1, dropsAfter: 1, taking: 'one' }],
+    ['while the application takes whatever comes', { keeps: 0, dropsAfter: 10, taking: 'all' }],
+  ])('slows down dials to a server that drops connections %s', async (_, { keeps, dropsAfter, taking }) => {
+    const rig = await startedClient({ minCapacity: 8, maxCapacity: 8 }, HIGHEST);
+    const { clock, pool } = rig;
+    const nextId = idSource();
+    const ends = new Map<StubLink, number>();
+    const take = (): void => {
+      void pool.incomingGet(Infinity).then(() => {
+        if (taking === 'all') take();
+      });
+    };
+    const pass = async (ms: number): Promise<void> => {
+      for (const end = clock.now() + ms; clock.now() < end;) {
+        for (const flight of [...rig.flights]) {
+          const link = flight.arrive(nextId());
+          if (rig.links.filter(({ isLive }) => isLive).length - ends.size > keeps)
+            ends.set(link, clock.now() + dropsAfter);
+        }
+        for (const [link, at] of ends) {
+          if (at > clock.now()) continue;
+          link.vanish();
+          ends.delete(link);
+        }
+        clock.advance(5);
+        await Promise.resolve();
+      }
+    };
+    if (taking) take();
+    await pass(10_000);
+    const before = rig.dials.length;
+    await pass(60_000);
+    expect(rig.dials.length - before).toBeLessThanOrEqual(30);
+    expect(pool.health().reason).toMatch(/named a connection and dropped it at once/);
+  });
+
+  it.each<[string, (link: StubLink) => unknown]>([
+    ['lasts', (): void => undefined],
+    [
+      'is used and comes back',
+      (link) => {
+        link.comeBack();
+      },
+    ],
+    [
+      'is used and ends',
+      (link) => {
+        link.vanish(true);
+      },
+    ],
+  ])('of drops is over when what a probe brings %s', async (_, prove) => {
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 1 }, HIGHEST);
+    let isOver = false;
+    rig.pool.on('recover', () => (isOver = true));
+    rig.flights.forEach((flight) => {
+      flight.arrive('00000001').vanish();
+    });
+    rig.clock.advance(100);
+    expect(rig.flights.size).toBe(1);
+    rig.arriveAll(() => '00000002', true);
+    rig.clock.advance(500);
+    expect(isOver).toBe(false);
+    prove(await rig.pool.incomingGet(0));
+    rig.clock.advance(500);
+    expect([isOver, rig.pool.health().degraded]).toEqual([true, false]);
+  });
+
+  it('of drops delays no rush when all that was missing has come', async () => {
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 9, minInterval: 10 }, HIGHEST);
+    const nextId = idSource();
+    const waits = [1, 2].map(() => rig.pool.incomingGet(50));
+    rig.clock.advance(10);
+    expect(rig.flights.size).toBe(2);
+    rig.clock.advance(50);
+    await Promise.allSettled(waits);
+    const [first, second] = [...rig.flights];
+    first?.arrive(nextId()).vanish();
+    second?.arrive(nextId());
+    rig.clock.advance(5_000);
+    expect([rig.pool.active(), rig.dials.length]).toEqual([1, 2]);
+    const gets = Array.from({ length: 5 }, () => rig.pool.incomingGet());
+    rig.arriveAll(nextId);
+    rig.arriveAll(nextId);
+    await Promise.all(gets);
+    expect(rig.clock.now()).toBe(5_060);
   });
 
   it('does not come of connections that a pool of this package has closed', async () => {

@@ -99,7 +99,8 @@ describe.each(PLATFORMS)('app.close() of an application on %s under fire', (plat
 
   // Where others share the cores, and their caches, a few say little: the least of them is held to twice as much, and half as
   // much again of this process's own time.
-  it(`with 1,000 idle connections takes 300 ms, by the median of many: ${CLOSES_IDLE} times`, async () => {
+  const isMany = CLOSES_IDLE >= 100;
+  it(`with 1,000 idle connections takes ${isMany ? '300 ms by the median' : '600 ms at the best'} of ${CLOSES_IDLE} times`, async () => {
     const [times, own]: [number[], number[]] = [[], []];
     await using peer = await PeerProgram.start({ command: await ownProgram() });
     for (let close = 0; close < CLOSES_IDLE; close++) {
@@ -116,7 +117,7 @@ describe.each(PLATFORMS)('app.close() of an application on %s under fire', (plat
     }
     lines.push(`closed with 1,000 idle, ${platform}: ${CLOSES_IDLE} times, ${summary(times)}; own time: ${summary(own)}`);
     expect(Math.min(...own)).toBeLessThanOrEqual(450);
-    expect(CLOSES_IDLE < 100 ? Math.min(...times) / 2 : quantile(times, 0.5)).toBeLessThanOrEqual(300);
+    expect(isMany ? quantile(times, 0.5) : Math.min(...times) / 2).toBeLessThanOrEqual(300);
     expect(Math.max(...times)).toBeLessThan(3_000);
   }, 30_000 + CLOSES_IDLE * 15_000); // prettier-ignore
 });

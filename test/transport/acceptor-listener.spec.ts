@@ -54,7 +54,9 @@ describe('a listener of the application', () => {
     const { peer } = await connectNamed(portOf(pool));
     listener.close();
     expect([pool.ready(), pool.health().up, pool.address(), pool.active()]).toEqual([false, false, null, 1]);
-    await once(listener.listen(0, '127.0.0.1'), 'listening');
+    const isReady = pool.whenReady();
+    listener.listen(0, '127.0.0.1');
+    await isReady;
     expect([pool.ready(), pool.health().up]).toEqual([true, true]);
     const next = await connectNamed(portOf(pool));
     expect([pool.active(), listener.listenerCount('connection')]).toEqual([2, 1]);

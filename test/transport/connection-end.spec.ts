@@ -42,6 +42,17 @@ describe('the end of a connection', () => {
     expect([String(bytes), ended, error?.code]).toEqual(['whole', false, 'ERR_NPWS_TRUNCATED']);
   });
 
+  it('is clean where the peer answers our close in the middle of a message', async () => {
+    await using raw = await createRawClient();
+    const { connection, peer } = raw;
+    const outcome = outcomeOf(connection);
+    peer.send(Buffer.from('a part'), { fin: false });
+    connection.end();
+    await peer.frameOfKind(CLOSE);
+    peer.send(closePayload(1000), { opcode: CLOSE });
+    expect(await outcome).toMatchObject({ ended: true, error: null });
+  });
+
   it('has the code that the peer closed with, also for who writes in the turn in which it comes', async () => {
     await using raw = await createRawClient();
     const { connection, peer } = raw;

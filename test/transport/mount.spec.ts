@@ -73,6 +73,31 @@ describe('a server pool mounted on an HTTP server, without Nest', () => {
     await peer.reset();
   });
 
+  it('is not ready when the server closes that began to listen behind it, though nobody has asked or come before', async () => {
+    const http = createServer();
+    await using pool = createServerPool({ mount: { path: '/npws', server: http } });
+    await pool.start();
+    await once(http.listen(0, '127.0.0.1'), 'listening');
+    const { port } = http.address() as { port: number };
+    const visitor = await connectRaw(port);
+    http.close();
+    expect(pool.ready()).toBe(false);
+    await visitor.reset();
+  });
+
+  it('goes on where the server was closed and listens again before that was told', async () => {
+    await using mounted = await mount();
+    const { http, pool } = mounted;
+    const isTold = once(http, 'close');
+    http.close();
+    const isReady = pool.whenReady();
+    // Without a host there is no name to look up: it listens at once.
+    http.listen(`\0npws-test-${process.pid}`);
+    await isTold;
+    await isReady;
+    expect([pool.ready(), Object.hasOwn(http, 'emit')]).toEqual([true, true]);
+  });
+
   it('shares what it needs of the server with however many others', async () => {
     await using mounted = await mount();
     const { http } = mounted;

@@ -15,6 +15,7 @@ export class Backoff {
   #pauses = 0;
   #isProbing = false;
   #pause: Cancel | undefined;
+  #dueSince = Infinity;
 
   /** `probe` is called after each pause. */
   constructor(
@@ -35,6 +36,11 @@ export class Backoff {
   /** Whether the one probe may be sent now. */
   get isDue(): boolean {
     return this.#pause === undefined && !this.#isProbing;
+  }
+
+  /** For how long that has been so, in milliseconds: nothing was missing meanwhile. */
+  get dueFor(): number {
+    return this.isDue ? this.clock.now() - this.#dueSince : 0;
   }
 
   probing(): void {
@@ -72,6 +78,7 @@ export class Backoff {
     this.#pause?.();
     this.#pause = this.clock.after(ms, () => {
       this.#pause = undefined;
+      this.#dueSince = this.clock.now();
       then();
     });
   }

@@ -30,6 +30,9 @@ const STALE_DIAL = 5_000;
 /** A new connection that is lost sooner than this, before it came back from a use, was no success; in milliseconds. */
 const PROOF = 1_000;
 
+/** How many of them in a row, none of use between them, cast doubt on whatever a dial brings. */
+const DOUBTFUL = 2;
+
 /** How a connection ends that could have served on. */
 const LOSSES: readonly CloseReason[] = ['lost', 'dropped', 'broken', 'violation'];
 
@@ -54,9 +57,9 @@ export class ClientPool<C> extends Pool<C> {
   /** The live connection that bears the control ID, whoever holds it. */
   #control: Link<C> | undefined;
   #outage: Backoff | undefined;
-  /** Whether the outage is one in which connections come about and are lost at once: what its probe brings has to last. */
-  #isDoubted = false;
-  /** What it has brought. */
+  /** New connections that were lost at once, since one was of use. */
+  #drops = 0;
+  /** What a probe has brought that has to last, as connections come about and are lost at once. */
   #onTrial: Link<C> | undefined;
   /** Connections that have not come back from a use yet. */
   readonly #new = new Set<Link<C>>();
@@ -169,18 +172,20 @@ export class ClientPool<C> extends Pool<C> {
     // A pool of this package that closes it means no harm.
     const isLost = LOSSES.includes(why) && end.reason !== UNUSED;
     if (isNew && isLost && was === 'idle') this.#droppedAtOnce(link, end, isTried);
-    else if (isTried && isLost) this.#outage?.failed();
+    else if (isTried && (was === 'idle' || (isLost && !link.heard))) this.#outage?.failed();
     else if (isTried) this.#acquitted();
+    else if (isNew && link.heard) this.#drops = 0;
   }
 
   /**
-   * A dial whose connection is lost as soon as it is there has failed: what lets them in and drops them, such as a server
-   * that is over its limit or a proxy, would be dialled for ever as fast as for a rush.
+   * Dials whose connections are lost as soon as they are there have failed: what lets them in and drops them, such as a
+   * server that is over its limit or a proxy, would be dialled for ever as fast as for a rush. A single one tells nothing:
+   * an application there may have taken it and changed its mind.
    */
   #droppedAtOnce({ peer }: Link<C>, { code, reason, error }: LinkEnd, isTried: boolean): void {
+    if (++this.#drops < DOUBTFUL) return;
     const why = reason === '' ? `close code ${code}` : reason;
     const message = `${this.label}: ${peer} named a connection and dropped it at once (${onOneLine(why)})`;
-    this.#isDoubted ||= this.#outage === undefined;
     const failure = new NpwsHandshakeError(message, null, error ? { cause: error } : {});
     this.#failed(failure, isTried ? this.#outage : undefined);
   }
@@ -192,7 +197,7 @@ export class ClientPool<C> extends Pool<C> {
   /** Gives a link back, if it will find room, and takes it for a dial in flight until it is named. */
   protected override renew(link: Link<C>, why: PartReason | null): void {
     this.forget(link);
-    this.#new.delete(link);
+    if (this.#new.delete(link)) this.#drops = 0;
     if (why !== null || !this.#hasRoom()) {
       this.custody.part(link, why ?? 'surplus');
       return;
@@ -299,7 +304,7 @@ export class ClientPool<C> extends Pool<C> {
    * one has the place of the next. It makes way, every `maxBackoff`: for ever, if the server never issues it again.
    */
   #makeRoomForControl(): void {
-    if (this.#outage || !this.#mayTryControl()) return;
+    if (this.#outage?.isDue === false || !this.#mayTryControl()) return;
     // A link that came back and was named has that place only when no other is left.
     const most = this.#controlMissed === -Infinity ? this.options.maxCapacity : this.#capacity;
     this.#controlMissed = -Infinity;
@@ -309,9 +314,9 @@ export class ClientPool<C> extends Pool<C> {
   #refill(): void {
     if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
+    // Nothing was missing for as long: no dial could show whether connections last.
+    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#drops = 0;
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
-    // Nothing is missing: no dial could show any more whether connections last.
-    if (this.#outage?.isDue && this.#planned <= 0 && this.#inFlight.size === 0) this.#isDoubted = false;
     this.#pump();
   }
 
@@ -354,7 +359,7 @@ export class ClientPool<C> extends Pool<C> {
       failed: (error) => {
         this.#inFlight.delete(giveUp);
         // A server that is gone drops nothing.
-        if (probed !== undefined && probed === this.#outage && !isBusy(error)) this.#isDoubted = false;
+        if (dialFailureOf(error) === 'unreachable') this.#drops = 0;
         this.#failed(error, probed);
       },
     });
@@ -367,8 +372,8 @@ export class ClientPool<C> extends Pool<C> {
       return;
     }
     const outage = this.#outage;
-    const isOver = outage !== undefined && !this.#isDoubted;
-    if (isOver) this.#outage = undefined;
+    const isOver = outage !== undefined && this.#drops < DOUBTFUL;
+    if (isOver) this.#outage = this.#onTrial = undefined;
     else if (outage !== undefined && outage === probed) this.#try(link, outage);
     this.#new.add(link);
     this.#created++;
@@ -395,7 +400,7 @@ export class ClientPool<C> extends Pool<C> {
     const outage = this.#outage;
     if (outage === undefined) return;
     this.#outage = this.#onTrial = undefined;
-    this.#isDoubted = false;
+    this.#drops = 0;
     this.#recovered(outage);
     // At the usual pace: it may be seen too soon.
     if (this.state === 'running') this.supply();

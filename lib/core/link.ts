@@ -47,6 +47,8 @@ export interface Link<C> {
   readonly renewable: boolean;
   /** Whether bytes, or the end of them, wait here for the application. */
   readonly begun: boolean;
+  /** Whether the peer has said anything in its use. */
+  readonly heard: boolean;
   /** Whether its socket is gone. What came before may still be checked out. */
   readonly isGone: boolean;
   /** Set by the pool that keeps the link. */

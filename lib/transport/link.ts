@@ -111,6 +111,10 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     return this.#use?.begun ?? false;
   }
 
+  get heard(): boolean {
+    return this.#use?.hasHeard ?? false;
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { UNUSED } from '../../lib/core/closing.js';
-import { HIGHEST, idSource, startedClient, type StubLink } from '../support/stub-link.js';
+import { type ClientRig, HIGHEST, idSource, startedClient, type StubLink } from '../support/stub-link.js';
 
 describe('an outage', () => {
   it('knows its own probe: one of an outage that is over neither hurries nor doubles it', async () => {
@@ -140,50 +140,114 @@ describe('an outage', () => {
     expect(pool.health().reason).toMatch(/named a connection and dropped it at once/);
   });
 
-  it.each<[string, (link: StubLink) => unknown]>([
-    ['lasts', (): void => undefined],
-    [
-      'is used and comes back',
-      (link) => {
-        link.comeBack();
-      },
-    ],
-    [
-      'is used and ends',
-      (link) => {
-        link.vanish(true);
-      },
-    ],
-  ])('of drops is over when what a probe brings %s', async (_, prove) => {
-    const rig = await startedClient({ minCapacity: 1, maxCapacity: 1 }, HIGHEST);
-    let isOver = false;
-    rig.pool.on('recover', () => (isOver = true));
-    rig.flights.forEach((flight) => {
-      flight.arrive('00000001').vanish();
-    });
+  /** A pool of one connection: two were dropped at once, and a probe has brought another. */
+  async function onTrial(): Promise<{ rig: ClientRig; link: StubLink; isOver: () => boolean }> {
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 1, minInterval: 10 }, HIGHEST);
+    let recoveries = 0;
+    rig.pool.on('recover', () => recoveries++);
+    const arrive = (id: string): StubLink => {
+      rig.arriveAll(() => id, true);
+      return rig.links.at(-1) as StubLink;
+    };
+    arrive('00000001').vanish();
+    rig.clock.advance(10);
+    arrive('00000002').vanish();
     rig.clock.advance(100);
     expect(rig.flights.size).toBe(1);
-    rig.arriveAll(() => '00000002', true);
+    return { rig, link: arrive('00000003'), isOver: () => recoveries === 1 };
+  }
+
+  it.each<[string, boolean, (link: StubLink, pool: ClientRig['pool']) => unknown]>([
+    ['lasts', true, (): void => undefined],
+    ['is in use for as long', true, (_, pool) => pool.incomingGet(0)],
+    ['is used and comes back', true, (link, pool) => pool.incomingGet(0).then(() => { link.comeBack(); })],
+    ['is used and ends', true, (link, pool) => pool.incomingGet(0).then(() => { link.vanish(true); })],
+    ['is used, says something and is cut', true, (link, pool) => pool.incomingGet(0).then(() => { link.heard = true; link.vanish(); })],
+    ['says something and is closed', true, (link) => { link.begin(); link.vanish(true); }],
+    ['is used and cut without a word', false, (link, pool) => pool.incomingGet(0).then(() => { link.vanish(); })],
+    ['is flushed', false, (link, pool) => { pool.flush(); link.vanish(true); }],
+    ['is dropped', false, (link) => { link.vanish(true); }],
+  ])('of drops sees what a probe brings: it %s, so it is over: %s', async (_, isProof, meet) => {
+    const { rig, link, isOver } = await onTrial();
     rig.clock.advance(500);
-    expect(isOver).toBe(false);
-    prove(await rig.pool.incomingGet(0));
+    expect(isOver()).toBe(false);
+    await meet(link, rig.pool);
     rig.clock.advance(500);
-    expect([isOver, rig.pool.health().degraded]).toEqual([true, false]);
+    expect(isOver()).toBe(isProof);
+    // What is missing is dialled either way.
+    rig.clock.advance(1_000);
+    const { active, used, connecting } = rig.pool.stats();
+    expect(active + used + connecting).toBeGreaterThan(0);
+  }); // prettier-ignore
+
+  it('does not come of a drop now and then among those that are of use', async () => {
+    const rig = await startedClient(
+      { minCapacity: 4, maxCapacity: 4, minInterval: 10, maxInterval: 10 },
+      HIGHEST,
+    );
+    const nextId = idSource();
+    for (let turn = 0; turn < 100; turn++) {
+      rig.arriveAll(nextId);
+      const idle = rig.links.filter(({ isLive }) => isLive);
+      idle[0]?.vanish();
+      for (const link of [await rig.pool.incomingGet(0), await rig.pool.incomingGet(0)]) {
+        link.heard = true;
+        link.vanish();
+      }
+      rig.clock.advance(10);
+    }
+    expect(rig.pool.errorCount()).toBe(0);
+    expect(rig.dials.length).toBeGreaterThan(300);
   });
 
-  it('of drops delays no rush when all that was missing has come', async () => {
+  it('of drops does not end between bursts, as nothing is missing for a moment', async () => {
+    const rig = await startedClient({ minCapacity: 10, maxCapacity: 10, minInterval: 100 }, HIGHEST);
+    const nextId = idSource();
+    rig.arriveAll(nextId, true);
+    rig.clock.advance(5_000);
+    let drops = 0;
+    /** The server keeps 10. */
+    const settle = (): void => {
+      for (const flight of [...rig.flights]) {
+        const link = flight.arrive(nextId(), false, true);
+        if (rig.links.filter(({ isLive }) => isLive).length <= 10) continue;
+        link.vanish();
+        drops++;
+      }
+    };
+    for (let burst = 0; burst < 400; burst++) {
+      const used = await Promise.all(
+        Array.from({ length: rig.pool.active() }, () => rig.pool.incomingGet(0)),
+      );
+      for (let ms = 0; ms < 50; ms += 10) {
+        rig.clock.advance(10);
+        settle();
+      }
+      for (const link of used) {
+        link.comeBack();
+        link.rename(nextId());
+      }
+      rig.clock.advance(100);
+      settle();
+    }
+    expect(drops).toBeGreaterThan(10);
+    expect(drops).toBeLessThanOrEqual(10 + 30);
+  });
+
+  it('of drops delays no rush when nothing has been missing for long', async () => {
     const rig = await startedClient({ minCapacity: 1, maxCapacity: 9, minInterval: 10 }, HIGHEST);
     const nextId = idSource();
-    const waits = [1, 2].map(() => rig.pool.incomingGet(50));
+    const waits = [1, 2, 3].map(() => rig.pool.incomingGet(50));
     rig.clock.advance(10);
-    expect(rig.flights.size).toBe(2);
+    expect(rig.flights.size).toBe(3);
     rig.clock.advance(50);
     await Promise.allSettled(waits);
-    const [first, second] = [...rig.flights];
+    const [first, second, third] = [...rig.flights];
     first?.arrive(nextId()).vanish();
-    second?.arrive(nextId());
+    second?.arrive(nextId()).vanish();
+    third?.arrive(nextId());
     rig.clock.advance(5_000);
-    expect([rig.pool.active(), rig.dials.length]).toEqual([1, 2]);
+    expect([rig.pool.active(), rig.dials.length]).toEqual([1, 3]);
     const gets = Array.from({ length: 5 }, () => rig.pool.incomingGet());
     rig.arriveAll(nextId);
     rig.arriveAll(nextId);
@@ -214,6 +278,39 @@ describe('an outage', () => {
     rig.clock.advance(10_000);
     expect(rig.flights.size).toBe(0);
     expect(rig.pool.health()).toEqual({ up: true, degraded: false, reason: null });
+  });
+
+  it('that rests, as nothing else is missing, keeps nobody from dialling a lost control connection', async () => {
+    const options = {
+      reserveControl: true,
+      minCapacity: 2,
+      maxCapacity: 2,
+      minInterval: 10,
+      maxInterval: 10,
+    };
+    const rig = await startedClient({ ...options, maxBackoff: 1_000 }, HIGHEST);
+    const ids = ['00000000', '00000001'];
+    rig.arriveAll(() => ids.shift() ?? '', true);
+    rig.clock.advance(10);
+    rig.arriveAll(() => '00000002', true);
+    rig.links[0]?.vanish();
+    rig.clock.advance(10);
+    rig.arriveAll(() => '00000003', true);
+    const used = [
+      await rig.pool.incomingGet(0),
+      await rig.pool.incomingGet(0),
+      await rig.pool.incomingGet(0),
+    ];
+    rig.clock.advance(10);
+    expect(rig.flights.size).toBeGreaterThan(0);
+    for (const flight of [...rig.flights]) flight.fail();
+    for (const [index, link] of used.entries()) {
+      link.comeBack();
+      link.rename(`0000010${index}`);
+    }
+    expect([rig.pool.active(), rig.flights.size]).toEqual([3, 0]);
+    rig.clock.advance(1_100);
+    expect([rig.pool.active(), rig.flights.size]).toEqual([2, 1]);
   });
 
   it('does not touch what is idle or in use', async () => {

@@ -124,6 +124,10 @@ export class SimEnd implements Link<SimUse> {
     return this.use?.begun ?? false;
   }
 
+  get heard(): boolean {
+    return this.use?.hasHeard ?? false;
+  }
+
   get isClosing(): boolean {
     return this.closedAt > -Infinity;
   }

@@ -25,6 +25,7 @@ export class StubLink implements Link<StubLink> {
   readonly peer = 'stub:1';
   readonly bytes = { received: 3, sent: 4 };
   begun = false;
+  heard = false;
   isGone = false;
   /** How often it was handed out under its present name: more than once would be a bug. */
   checkOuts = 0;
@@ -106,6 +107,7 @@ export class StubLink implements Link<StubLink> {
   #renew(): void {
     this.isReturned = false;
     this.checkOuts = 0;
+    this.heard = false;
     this.renewals++;
     this.namedAs = namings++;
   }
@@ -130,7 +132,7 @@ export class StubLink implements Link<StubLink> {
   /** The peer begins to write before anybody took the link. */
   begin(): void {
     if (this.begun || this.checkOuts > 0 || !this.isLive) return;
-    this.begun = true;
+    this.begun = this.heard = true;
     this.keeper?.begun(this);
   }
 
@@ -204,7 +206,7 @@ export class ClientRig {
       arrive: (id, begun = false, renewable = false) => {
         settle();
         const link = new StubLink(id as ConnectionId, renewable, this.clock.now());
-        link.begun = begun;
+        link.begun = link.heard = begun;
         this.links.push(link);
         events.arrived(link);
         return link;

@@ -59,8 +59,9 @@ export class Backoff {
     this.#wait();
   }
 
-  /** Begins with short pauses again, unless the probe is under way already. */
+  /** Begins with short pauses again, unless the shortest is over or under way already, or the probe is. */
   restart(): void {
+    if (!this.#isProbing && this.#pauses <= 1) return;
     this.#pauses = 0;
     if (!this.#isProbing) this.#wait();
   }

@@ -59,6 +59,8 @@ export class ClientPool<C> extends Pool<C> {
   #outage: Backoff | undefined;
   /** New connections that were lost at once, since one was of use. */
   #drops = 0;
+  /** Whether the outage is one of such drops: behind it dials go on at the usual pace. */
+  #isPaced = false;
   /** What a probe has brought that has to last, as connections come about and are lost at once. */
   #onTrial: Link<C> | undefined;
   /** Connections that have not come back from a use yet. */
@@ -165,16 +167,17 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   protected override ended(link: Link<C>, end: LinkEnd, was: ConnectionState, why: CloseReason): void {
-    const isNew = this.#new.delete(link) && this.clock.now() - link.openedAt < PROOF;
+    const wasNew = this.#new.delete(link);
+    const isNew = wasNew && this.clock.now() - link.openedAt < PROOF;
     const isTried = link === this.#onTrial;
     if (isTried) this.#onTrial = undefined;
     if (this.state !== 'running') return;
     // A pool of this package that closes it means no harm.
-    const isLost = LOSSES.includes(why) && end.reason !== UNUSED;
+    const isLost = LOSSES.includes(why) && end.reason !== UNUSED && !end.ours;
     if (isNew && isLost && was === 'idle') this.#droppedAtOnce(link, end, isTried);
     else if (isTried && (was === 'idle' || (isLost && !link.heard))) this.#outage?.failed();
     else if (isTried) this.#acquitted();
-    else if (isNew && link.heard) this.#drops = 0;
+    else if (wasNew && link.heard) this.#drops = 0;
   }
 
   /**
@@ -183,10 +186,11 @@ export class ClientPool<C> extends Pool<C> {
    * an application there may have taken it and changed its mind.
    */
   #droppedAtOnce({ peer }: Link<C>, { code, reason, error }: LinkEnd, isTried: boolean): void {
-    if (++this.#drops < DOUBTFUL) return;
+    if (++this.#drops < DOUBTFUL && !isTried) return;
     const why = reason === '' ? `close code ${code}` : reason;
     const message = `${this.label}: ${peer} named a connection and dropped it at once (${onOneLine(why)})`;
     const failure = new NpwsHandshakeError(message, null, error ? { cause: error } : {});
+    this.#isPaced ||= this.#outage === undefined;
     this.#failed(failure, isTried ? this.#outage : undefined);
   }
 
@@ -198,10 +202,13 @@ export class ClientPool<C> extends Pool<C> {
   protected override renew(link: Link<C>, why: PartReason | null): void {
     this.forget(link);
     if (this.#new.delete(link)) this.#drops = 0;
-    if (why !== null || !this.#hasRoom()) {
-      this.custody.part(link, why ?? 'surplus');
-      return;
-    }
+    if (why === null && this.#hasRoom()) this.#giveBack(link);
+    else this.custody.part(link, why ?? 'surplus');
+    // Last: who hears of it may close the pool.
+    if (link === this.#onTrial && this.state === 'running') this.#acquitted();
+  }
+
+  #giveBack(link: Link<C>): void {
     // The server may be well: where it is slow to read the last use, its next name is late.
     this.custody.awaitName(link, this.options.dialTimeout);
     // No dials for what comes back.
@@ -211,8 +218,6 @@ export class ClientPool<C> extends Pool<C> {
       this.#noteControl(link);
       this.arrive(link);
     });
-    // Last: who hears of it may close the pool.
-    if (link === this.#onTrial) this.#acquitted();
   }
 
   protected override stopSupply(): void {
@@ -315,7 +320,7 @@ export class ClientPool<C> extends Pool<C> {
     if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
     // Nothing was missing for as long: no dial could show whether connections last.
-    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#drops = 0;
+    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#trust();
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
     this.#pump();
   }
@@ -359,7 +364,7 @@ export class ClientPool<C> extends Pool<C> {
       failed: (error) => {
         this.#inFlight.delete(giveUp);
         // A server that is gone drops nothing.
-        if (dialFailureOf(error) === 'unreachable') this.#drops = 0;
+        if (dialFailureOf(error) === 'unreachable') this.#trust();
         this.#failed(error, probed);
       },
     });
@@ -381,8 +386,7 @@ export class ClientPool<C> extends Pool<C> {
     this.#controlMissed = this.#lacksControl() ? this.clock.now() : -Infinity;
     this.arrive(link);
     if (isOver) {
-      this.#recovered(outage);
-      this.#refill();
+      this.#recovered(outage, this.#isPaced);
     } else if (!outage) {
       this.#pump();
     }
@@ -401,14 +405,22 @@ export class ClientPool<C> extends Pool<C> {
     if (outage === undefined) return;
     this.#outage = this.#onTrial = undefined;
     this.#drops = 0;
-    this.#recovered(outage);
-    // At the usual pace: it may be seen too soon.
-    if (this.state === 'running') this.supply();
+    this.#recovered(outage, true);
   }
 
-  #recovered(outage: Backoff): void {
+  /** What is missing is dialled at once, or, where it may have been seen too soon, at the usual pace. */
+  #recovered(outage: Backoff, isPaced: boolean): void {
+    this.#isPaced = false;
     outage.cancel();
     this.tell('recover', { after: this.clock.now() - outage.since, tries: outage.tries });
+    if (!isPaced) this.#refill();
+    else if (this.state === 'running') this.supply();
+  }
+
+  /** Connections that were dropped before say nothing of those to come. */
+  #trust(): void {
+    this.#drops = 0;
+    this.#isPaced = false;
   }
 
   #noteControl(link: Link<C>): void {

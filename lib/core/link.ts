@@ -13,6 +13,8 @@ export interface LinkEnd {
   readonly whole: boolean;
   /** Whether the peer broke a rule of the protocol. */
   readonly violation: boolean;
+  /** Whether this end closed or cut it first. */
+  readonly ours: boolean;
   /** What went wrong, when something did. */
   readonly error: Error | null;
 }

@@ -231,13 +231,13 @@ export class WebSocketLink implements Link<PoolConnection>, Carrier, WireListene
     this.#keepAlive.ponged();
   }
 
-  onEnd({ code, reason, inOrder, violation, cause }: WireEnd): void {
+  onEnd({ code, reason, inOrder, violation, ours, cause }: WireEnd): void {
     this.#keepAlive.stop();
     const error = inOrder ? this.#lossBy(code, reason) : this.#errorOf(code, reason, cause);
     this.#tellUse(code, error);
     const clean = inOrder && (error === null || error instanceof NpwsConnectionUnusedError);
     const whole = !violation && (this.#use?.hasAll ?? false);
-    this.keeper?.ended(this, { code, reason, clean, whole, violation, error });
+    this.keeper?.ended(this, { code, reason, clean, whole, violation, ours, error });
   }
 
   onGone(): void {

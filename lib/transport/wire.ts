@@ -29,6 +29,8 @@ export interface WireEnd {
   readonly violation: boolean;
   /** What lay beneath, if anything. */
   readonly cause: Error | null;
+  /** Whether this end closed or cut it first. */
+  readonly ours: boolean;
 }
 
 /** Hears what comes over a WebSocket. */
@@ -184,8 +186,8 @@ export class Wire {
 
   /** Cuts it without a close frame. With a `cause` it has ended for this side at once. */
   cut(cause?: Error): void {
-    if (cause) this.#end({ code: 1006, reason: cause.message, inOrder: false, violation: false, cause });
     this.#isClosing = true;
+    if (cause) this.#end({ code: 1006, reason: cause.message, inOrder: false, violation: false, cause });
     this.#deadline?.();
     this.ws.terminate();
   }
@@ -230,10 +232,10 @@ export class Wire {
     this.resume();
   }
 
-  #end(end: WireEnd): void {
+  #end(end: Omit<WireEnd, 'ours'>): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.listener.onEnd(end);
+    this.listener.onEnd({ ...end, ours: this.#isClosing });
   }
 
   #cutAfter(ms: number): void {

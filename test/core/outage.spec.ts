@@ -164,6 +164,7 @@ describe('an outage', () => {
     ['is used and ends', true, (link, pool) => pool.incomingGet(0).then(() => { link.vanish(true); })],
     ['is used, says something and is cut', true, (link, pool) => pool.incomingGet(0).then(() => { link.heard = true; link.vanish(); })],
     ['says something and is closed', true, (link) => { link.begin(); link.vanish(true); }],
+    ['is used and cut by its application here', true, (link, pool) => pool.incomingGet(0).then(() => { link.cut(); link.vanish(); })],
     ['is used and cut without a word', false, (link, pool) => pool.incomingGet(0).then(() => { link.vanish(); })],
     ['is flushed', false, (link, pool) => { pool.flush(); link.vanish(true); }],
     ['is dropped', false, (link) => { link.vanish(true); }],
@@ -198,6 +199,53 @@ describe('an outage', () => {
     }
     expect(rig.pool.errorCount()).toBe(0);
     expect(rig.dials.length).toBeGreaterThan(300);
+  });
+
+  it('does not come of a second drop when connections were of use for long in between', async () => {
+    const rig = await startedClient({ minCapacity: 1, maxCapacity: 1, minInterval: 10 }, HIGHEST);
+    const nextId = idSource();
+    rig.arriveAll(nextId);
+    rig.links[0]?.vanish();
+    rig.clock.advance(10);
+    rig.arriveAll(nextId);
+    const used = await rig.pool.incomingGet(0);
+    rig.clock.advance(5_000);
+    used.heard = true;
+    used.vanish(true);
+    rig.arriveAll(nextId);
+    rig.links.at(-1)?.vanish();
+    expect(rig.pool.errorCount()).toBe(0);
+  });
+
+  it('of drops that seems to be over is followed by dials at the usual pace', async () => {
+    const rig = await startedClient({ minCapacity: 5, maxCapacity: 5, minInterval: 500 }, HIGHEST);
+    const nextId = idSource();
+    const [first, second, third] = [...rig.flights];
+    first?.arrive(nextId()).vanish();
+    second?.arrive(nextId()).vanish();
+    third?.arrive(nextId());
+    const used = await rig.pool.incomingGet(0);
+    used.heard = true;
+    used.vanish(true);
+    for (const flight of [...rig.flights]) flight.arrive(nextId());
+    expect([rig.pool.active(), rig.flights.size]).toEqual([2, 0]);
+    rig.clock.advance(499);
+    expect(rig.flights.size).toBe(0);
+    rig.clock.advance(1);
+    expect(rig.flights.size).toBe(3);
+  });
+
+  it('at a full server is probed however often connections are taken meanwhile', async () => {
+    const rig = await startedClient({ minCapacity: 20, maxCapacity: 20, minInterval: 10_000 }, HIGHEST);
+    const [full, ...rest] = [...rig.flights];
+    const nextId = idSource();
+    for (const flight of rest) flight.arrive(nextId());
+    full?.refuse();
+    for (let take = 0; take < 5; take++) {
+      await rig.pool.incomingGet(0);
+      rig.clock.advance(30);
+    }
+    expect(rig.flights.size).toBe(1);
   });
 
   it('of drops does not end between bursts, as nothing is missing for a moment', async () => {

@@ -269,10 +269,11 @@ export class SimEnd implements Link<SimUse> {
   #end(end: Pick<LinkEnd, 'code' | 'reason' | 'clean' | 'error'>): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    if (!this.isClosing) this.closedAt = this.link.clock.now();
+    const ours = this.isClosing;
+    if (!ours) this.closedAt = this.link.clock.now();
     const { use } = this;
     if (use && !(this.renewable && use.isComplete) && end.error) use.fail(end.error);
-    this.keeper?.ended(this, { ...end, whole: use?.hasAll ?? false, violation: false });
+    this.keeper?.ended(this, { ...end, whole: use?.hasAll ?? false, violation: false, ours });
   }
 
   #vanishSoon(): void {

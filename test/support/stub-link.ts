@@ -148,6 +148,7 @@ export class StubLink implements Link<StubLink> {
       clean,
       whole: clean,
       violation: false,
+      ours: this.closedWith !== null || this.wasCut,
       error: clean ? null : new Error('cut'),
       ...particulars,
     };

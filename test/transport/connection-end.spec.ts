@@ -53,6 +53,18 @@ describe('the end of a connection', () => {
     expect(await outcome).toMatchObject({ ended: true, error: null });
   });
 
+  it.each<[string, (connection: PoolConnection) => unknown]>([
+    ['destroys', (connection) => connection.destroy()],
+    ['ends', (connection) => connection.end()],
+  ])('is known to be of whoever %s it first', async (_, close) => {
+    await using joined = await createJoined({ client: { protocol: 1 } });
+    const { pair, atServer, atClient } = joined;
+    const [server, client] = [once(pair.server, 'disconnect'), once(pair.client, 'disconnect')];
+    atClient.resume();
+    close(atServer);
+    expect((await Promise.all([server, client])).flat()).toMatchObject([{ ours: true }, { ours: false }]);
+  });
+
   it('has the code that the peer closed with, also for who writes in the turn in which it comes', async () => {
     await using raw = await createRawClient();
     const { connection, peer } = raw;

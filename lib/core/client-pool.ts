@@ -2,10 +2,11 @@ import { adjustCapacity, adjustInterval, LOW } from './adjust.js';
 import { Backoff } from './backoff.js';
 import type { Certificates } from './certificates.js';
 import type { Cancel, Clock } from './clock.js';
-import { type CloseReason, type PartReason, UNUSED } from './closing.js';
+import type { CloseReason, PartReason } from './closing.js';
 import { CONTROL_ID } from './connection-id.js';
 import type { ConnectionState } from './connection-info.js';
 import { type NpwsError, NpwsHandshakeError, withoutLabel } from './errors.js';
+import { Doubt, PROOF } from './doubt.js';
 import type { Link, LinkEnd } from './link.js';
 import { onOneLine } from './one-line.js';
 import type { ResolvedClientOptions } from './client-options.js';
@@ -26,15 +27,6 @@ export type Dial<C> = (events: DialEvents<C>) => Cancel;
 
 /** How long a client without any live connection may be without a fresh dial, in milliseconds, until its health is down. */
 const STALE_DIAL = 5_000;
-
-/** A new connection that is lost sooner than this, before it came back from a use, was no success; in milliseconds. */
-const PROOF = 1_000;
-
-/** How many of them in a row, none of use between them, cast doubt on whatever a dial brings. */
-const DOUBTFUL = 2;
-
-/** How a connection ends that could have served on. */
-const LOSSES: readonly CloseReason[] = ['lost', 'dropped', 'broken', 'violation'];
 
 /** How often links that can come back from their use are replaced by dials while enough are idle, in milliseconds. */
 const PATIENCE = 1_000;
@@ -57,14 +49,8 @@ export class ClientPool<C> extends Pool<C> {
   /** The live connection that bears the control ID, whoever holds it. */
   #control: Link<C> | undefined;
   #outage: Backoff | undefined;
-  /** New connections that were lost at once, since one was of use. */
-  #drops = 0;
-  /** Whether the outage is one of such drops: behind it dials go on at the usual pace. */
-  #isPaced = false;
-  /** What a probe has brought that has to last, as connections come about and are lost at once. */
-  #onTrial: Link<C> | undefined;
-  /** Connections that have not come back from a use yet. */
-  readonly #new = new Set<Link<C>>();
+  /** Whether what dials bring lasts. */
+  readonly #doubt: Doubt<C>;
   /** Why dials fail, as far as it was told. */
   #toldCause: string | undefined;
   /** How many were idle when the server last said that it is full. */
@@ -87,6 +73,7 @@ export class ClientPool<C> extends Pool<C> {
     measures?: Measures,
   ) {
     super(name, options, certificates, clock, random, measures);
+    this.#doubt = new Doubt(clock);
     this.#capacity = options.minCapacity;
     this.#interval = options.minInterval;
   }
@@ -167,31 +154,19 @@ export class ClientPool<C> extends Pool<C> {
   }
 
   protected override ended(link: Link<C>, end: LinkEnd, was: ConnectionState, why: CloseReason): void {
-    const wasNew = this.#new.delete(link);
-    const isNew = wasNew && this.clock.now() - link.openedAt < PROOF;
-    const isTried = link === this.#onTrial;
-    if (isTried) this.#onTrial = undefined;
+    const probed = this.#doubt.isOnTrial(link) ? this.#outage : undefined;
+    const verdict = this.#doubt.ended(link, end, was, why);
     if (this.state !== 'running') return;
-    // A pool of this package that closes it means no harm.
-    const isLost = LOSSES.includes(why) && end.reason !== UNUSED && !end.ours;
-    if (isNew && isLost && was === 'idle') this.#droppedAtOnce(link, end, isTried);
-    else if (isTried && (was === 'idle' || (isLost && !link.heard))) this.#outage?.failed();
-    else if (isTried) this.#acquitted();
-    else if (wasNew && link.heard) this.#drops = 0;
+    if (verdict === 'dropped') this.#droppedAtOnce(link, end, probed);
+    else if (verdict === 'unproven') probed?.failed();
+    else if (verdict === 'proven') this.#proven();
   }
 
-  /**
-   * Dials whose connections are lost as soon as they are there have failed: what lets them in and drops them, such as a
-   * server that is over its limit or a proxy, would be dialled for ever as fast as for a rush. A single one tells nothing:
-   * an application there may have taken it and changed its mind.
-   */
-  #droppedAtOnce({ peer }: Link<C>, { code, reason, error }: LinkEnd, isTried: boolean): void {
-    if (++this.#drops < DOUBTFUL && !isTried) return;
+  /** A dial whose connection is lost as soon as it is there has failed. */
+  #droppedAtOnce({ peer }: Link<C>, { code, reason, error }: LinkEnd, probed: Backoff | undefined): void {
     const why = reason === '' ? `close code ${code}` : reason;
     const message = `${this.label}: ${peer} named a connection and dropped it at once (${onOneLine(why)})`;
-    const failure = new NpwsHandshakeError(message, null, error ? { cause: error } : {});
-    this.#isPaced ||= this.#outage === undefined;
-    this.#failed(failure, isTried ? this.#outage : undefined);
+    this.#failed(new NpwsHandshakeError(message, null, error ? { cause: error } : {}), probed);
   }
 
   protected override forget(link: Link<C>): void {
@@ -201,11 +176,11 @@ export class ClientPool<C> extends Pool<C> {
   /** Gives a link back, if it will find room, and takes it for a dial in flight until it is named. */
   protected override renew(link: Link<C>, why: PartReason | null): void {
     this.forget(link);
-    if (this.#new.delete(link)) this.#drops = 0;
+    this.#doubt.returned(link);
     if (why === null && this.#hasRoom()) this.#giveBack(link);
     else this.custody.part(link, why ?? 'surplus');
     // Last: who hears of it may close the pool.
-    if (link === this.#onTrial && this.state === 'running') this.#acquitted();
+    if (this.#doubt.isOnTrial(link) && this.state === 'running') this.#proven();
   }
 
   #giveBack(link: Link<C>): void {
@@ -320,7 +295,7 @@ export class ClientPool<C> extends Pool<C> {
     if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
     // Nothing was missing for as long: no dial could show whether connections last.
-    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#trust();
+    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#doubt.trust();
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
     this.#pump();
   }
@@ -364,7 +339,7 @@ export class ClientPool<C> extends Pool<C> {
       failed: (error) => {
         this.#inFlight.delete(giveUp);
         // A server that is gone drops nothing.
-        if (dialFailureOf(error) === 'unreachable') this.#trust();
+        if (dialFailureOf(error) === 'unreachable') this.#doubt.trust();
         this.#failed(error, probed);
       },
     });
@@ -377,50 +352,40 @@ export class ClientPool<C> extends Pool<C> {
       return;
     }
     const outage = this.#outage;
-    const isOver = outage !== undefined && this.#drops < DOUBTFUL;
-    if (isOver) this.#outage = this.#onTrial = undefined;
+    const isOver = outage !== undefined && !this.#doubt.isCast;
+    const isPaced = isOver && this.#doubt.settle();
+    if (isOver) this.#outage = undefined;
     else if (outage !== undefined && outage === probed) this.#try(link, outage);
-    this.#new.add(link);
+    this.#doubt.arrived(link);
     this.#created++;
     this.#noteControl(link);
     this.#controlMissed = this.#lacksControl() ? this.clock.now() : -Infinity;
     this.arrive(link);
-    if (isOver) {
-      this.#recovered(outage, this.#isPaced);
-    } else if (!outage) {
-      this.#pump();
-    }
+    if (isOver) this.#recovered(outage, isPaced);
+    else if (!outage) this.#pump();
   }
 
   #try(link: Link<C>, outage: Backoff): void {
-    this.#onTrial = link;
+    this.#doubt.try(link);
     outage.watch(PROOF, () => {
-      this.#acquitted();
+      this.#proven();
     });
   }
 
   /** What a probe brought has lasted, or was of use: connections are no more lost at once, as far as can be seen. */
-  #acquitted(): void {
+  #proven(): void {
     const outage = this.#outage;
-    if (outage === undefined) return;
-    this.#outage = this.#onTrial = undefined;
-    this.#drops = 0;
-    this.#recovered(outage, true);
+    const isPaced = this.#doubt.settle();
+    this.#outage = undefined;
+    if (outage) this.#recovered(outage, isPaced);
   }
 
   /** What is missing is dialled at once, or, where it may have been seen too soon, at the usual pace. */
   #recovered(outage: Backoff, isPaced: boolean): void {
-    this.#isPaced = false;
     outage.cancel();
     this.tell('recover', { after: this.clock.now() - outage.since, tries: outage.tries });
     if (!isPaced) this.#refill();
     else if (this.state === 'running') this.supply();
-  }
-
-  /** Connections that were dropped before say nothing of those to come. */
-  #trust(): void {
-    this.#drops = 0;
-    this.#isPaced = false;
   }
 
   #noteControl(link: Link<C>): void {

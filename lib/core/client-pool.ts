@@ -295,7 +295,10 @@ export class ClientPool<C> extends Pool<C> {
     if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
     // Nothing was missing for as long: no dial could show whether connections last.
-    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#doubt.trust();
+    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) {
+      this.#doubt.settle();
+      this.#doubt.trust();
+    }
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
     this.#pump();
   }
@@ -376,6 +379,7 @@ export class ClientPool<C> extends Pool<C> {
   #proven(): void {
     const outage = this.#outage;
     const isPaced = this.#doubt.settle();
+    this.#doubt.trust();
     this.#outage = undefined;
     if (outage) this.#recovered(outage, isPaced);
   }

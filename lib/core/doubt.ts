@@ -72,14 +72,13 @@ export class Doubt<C> {
   settle(): boolean {
     const wasCast = this.#wasCast;
     this.#onTrial = undefined;
-    this.trust();
+    this.#wasCast = false;
     return wasCast;
   }
 
   /** Connections that were dropped before say nothing of those to come. */
   trust(): void {
     this.#drops = 0;
-    this.#wasCast = false;
   }
 
   /** Whether that casts doubt. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { UNUSED } from '../../lib/core/closing.js';
+import { NpwsDialError } from '../../lib/core/errors.js';
 import { type ClientRig, HIGHEST, idSource, startedClient, type StubLink } from '../support/stub-link.js';
 
 describe('an outage', () => {
@@ -233,6 +234,34 @@ describe('an outage', () => {
     expect(rig.flights.size).toBe(0);
     rig.clock.advance(1);
     expect(rig.flights.size).toBe(3);
+  });
+
+  it('of drops comes of two in a row, whatever dials fail and succeed between them', async () => {
+    const rig = await startedClient({ minCapacity: 8, maxCapacity: 8, minInterval: 10_000 }, HIGHEST);
+    const nextId = idSource();
+    const [first, second, third] = [...rig.flights];
+    first?.arrive(nextId()).vanish();
+    second?.refuse();
+    third?.arrive(nextId()).vanish();
+    const before = rig.dials.length;
+    for (const flight of [...rig.flights]) flight.arrive(nextId());
+    expect(rig.dials.length).toBe(before);
+    expect(rig.pool.health().reason).toMatch(/dropped it at once/);
+  });
+
+  it('of drops goes on at the usual pace where nothing has listened in between', async () => {
+    const rig = await startedClient({ minCapacity: 5, maxCapacity: 5, minInterval: 400 }, HIGHEST);
+    const nextId = idSource();
+    for (const flight of [...rig.flights]) flight.arrive(nextId()).vanish();
+    rig.clock.advance(100);
+    expect(rig.flights.size).toBe(1);
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    for (const flight of [...rig.flights]) flight.fail(new NpwsDialError('refused', { cause }));
+    rig.clock.advance(200);
+    rig.arriveAll(nextId);
+    expect([rig.pool.active(), rig.flights.size]).toEqual([1, 0]);
+    rig.clock.advance(400);
+    expect(rig.flights.size).toBe(4);
   });
 
   it('at a full server is probed however often connections are taken meanwhile', async () => {

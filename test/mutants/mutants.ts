@@ -628,6 +628,20 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/core/outage'],
   },
   {
+    name: 'a success between two drops lets the first be forgotten',
+    file: 'lib/core/doubt.ts',
+    find: 'const wasCast = this.#wasCast;',
+    replace: 'const wasCast = this.#wasCast; this.#drops = 0;',
+    killedBy: ['test/core/outage'],
+  },
+  {
+    name: 'where nothing listens for a moment, a rush follows drops',
+    file: 'lib/core/doubt.ts',
+    find: 'trust(): void {',
+    replace: 'trust(): void { this.#wasCast = false;',
+    killedBy: ['test/core/outage'],
+  },
+  {
     name: 'a single connection that is dropped stops all dials',
     file: 'lib/core/doubt.ts',
     find: 'const DOUBTFUL = 2;',

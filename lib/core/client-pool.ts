@@ -295,10 +295,7 @@ export class ClientPool<C> extends Pool<C> {
     if (this.state === 'running') this.#makeRoomForControl();
     if (this.state !== 'running') return;
     // Nothing was missing for as long: no dial could show whether connections last.
-    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) {
-      this.#doubt.settle();
-      this.#doubt.trust();
-    }
+    if ((this.#outage?.dueFor ?? 0) >= PROOF && this.#inFlight.size === 0) this.#doubt.dispel();
     this.#planned = this.#need() - (this.#mustReplaceAll() ? 0 : this.#comingBack());
     this.#pump();
   }
@@ -378,8 +375,7 @@ export class ClientPool<C> extends Pool<C> {
   /** What a probe brought has lasted, or was of use: connections are no more lost at once, as far as can be seen. */
   #proven(): void {
     const outage = this.#outage;
-    const isPaced = this.#doubt.settle();
-    this.#doubt.trust();
+    const isPaced = this.#doubt.dispel();
     this.#outage = undefined;
     if (outage) this.#recovered(outage, isPaced);
   }

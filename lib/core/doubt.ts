@@ -76,6 +76,12 @@ export class Doubt<C> {
     return wasCast;
   }
 
+  /** Connections last, or none are missing: nothing is left of it. Returns what `settle` does. */
+  dispel(): boolean {
+    this.trust();
+    return this.settle();
+  }
+
   /** Connections that were dropped before say nothing of those to come. */
   trust(): void {
     this.#drops = 0;

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { obstacleToPeer } from '../interop/driver.js';
-import { turnOf } from '../support/turn.js';
+import { partOf } from '../support/turn.js';
 import { buildEnds } from './build.js';
 import { type Bench, type Contest, type Figures, figuresOf, type Samples, takeTurns } from './contest.js';
 import { Credentials } from './credentials.js';
@@ -103,8 +103,7 @@ if (profile !== undefined) {
   for (const contest of named(profile)) await profileOf(contest, bench, progress);
 } else {
   const asked = only.length > 0 ? CONTESTS.filter((one) => only.flatMap(named).includes(one)) : CONTESTS;
-  const turn = part ? turnOf(PARTS) : 0;
-  const contests = part ? asked.filter((_, index) => index % PARTS === turn) : asked;
+  const contests = part ? partOf(asked, PARTS) : asked;
   if (obstacle !== null) console.log(`Without the Go peers: ${obstacle}.`);
   console.log(`Node ${machine.node}, OpenSSL ${machine.openssl}, ${machine.cpus}; medians, least to most\n`);
   const all: Figures[] = [];

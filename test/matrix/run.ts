@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
-import { turnOf } from '../support/turn.js';
+import { partOf } from '../support/turn.js';
 import { installNode, type NodeBinary } from './node-binary.js';
 
 // npm run test:matrix: the tests on every Node that this package supports; `-- 22 24` runs them on those only, `-- others`
@@ -63,7 +63,7 @@ function majorsFor(asked: readonly string[]): readonly string[] {
   if (asked.length === 0) return MAJORS;
   const own = process.versions.node.split('.')[0];
   const others = MAJORS.filter((major) => major !== own);
-  if (asked.join() === 'turn') return [others[turnOf(others.length)] ?? ''];
+  if (asked.join() === 'turn') return partOf(others, others.length);
   return asked.join() === 'others' ? others : asked;
 }
 

@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FOUND_BY_SIMULATION } from '../simulation/planted-bugs.js';
-import { turnOf } from '../support/turn.js';
+import { partOf } from '../support/turn.js';
 import { type Mutant, MUTANTS as LISTED } from './mutants.js';
 
 // Plants one bug after the other in copies of the project. A bug that no test finds, or that can't be planted, fails.
@@ -18,7 +18,9 @@ const PARTS = 8;
 const [asked = ''] = process.argv.slice(2);
 const ALL = [...LISTED, ...FOUND_BY_SIMULATION.map(alone)];
 const MUTANTS =
-  asked === 'part' ? part() : ALL.filter(({ name, file }) => new RegExp(asked).test(`${name} ${file}`));
+  asked === 'part'
+    ? partOf(ALL, PARTS)
+    : ALL.filter(({ name, file }) => new RegExp(asked).test(`${name} ${file}`));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = [
   'lib',
@@ -95,11 +97,6 @@ function alone(name: string): Mutant {
   const mutant = LISTED.find((listed) => listed.name === name);
   if (!mutant) throw new Error(`no planted bug is called '${name}'`);
   return { ...mutant, name: `${name} (simulation)`, killedBy: ['test/simulation'] };
-}
-
-function part(): readonly Mutant[] {
-  const turn = turnOf(PARTS);
-  return ALL.filter((_, index) => index % PARTS === turn);
 }
 
 async function copyProject(_: unknown, lane: number): Promise<string> {

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 
-/** Which of so many parts is the commit's turn: 0 to `parts - 1`, as it comes, so that all are had in a few commits. */
-export function turnOf(parts: number): number {
+/** The part of them whose turn it is with this commit, of so many parts: as it comes, so that all are had in a few commits. */
+export function partOf<T>(all: readonly T[], parts: number): readonly T[] {
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
-  return parseInt(commit.slice(-6), 16) % parts;
+  const turn = parseInt(commit.slice(-6), 16) % parts;
+  return all.filter((_, index) => index % parts === turn);
 }

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import type { NpwsError } from 'nestjs-npws';
 import { figures } from '../support/figures.js';
-import { Facing, type Role } from '../interop/idle/facing.js';
+import { Facing, KEPT_ALIVE, type Role } from '../interop/idle/facing.js';
 import { OwnPool } from '../interop/own-peer.js';
 import { expectSameBytes } from '../interop/same-bytes.js';
 import { describeUnless } from '../support/describe-unless.js';
@@ -16,20 +16,18 @@ import { ownProgram } from './own-program.js';
 
 const COUNT = 25;
 const ROLES: readonly Role[] = ['client', 'server'];
-/** TCP keep-alive: its idle time, its probes and a moment, in milliseconds. */
-const KEPT_ALIVE = 15_000 + 12_000 + 1_000;
 const lines = figures();
 
-describeUnless(await NetworkNamespace.obstacle())(
-  'a peer of this package that is cut off without a word',
-  () => {
-    const KEEP_ALIVE = 2_000;
-    // The period, the deadline for a pong, which is no longer, and half a second.
-    const WITHIN = 2 * KEEP_ALIVE + 500;
-    /** In nanoseconds. */
-    const STALL = 50e6;
+const withoutNamespaces = await NetworkNamespace.obstacle();
 
-    it.concurrent.each(ROLES)('as a %s leaves idle within keepAlive, the deadline and 0.5 s', async (role) => {
+describeUnless(withoutNamespaces)('a peer of this package that is cut off without a word', () => {
+  const KEEP_ALIVE = 2_000;
+  // The period, the deadline for a pong, which is no longer, and half a second.
+  const WITHIN = 2 * KEEP_ALIVE + 500;
+  /** In nanoseconds. */
+  const STALL = 50e6;
+
+  it.concurrent.each(ROLES)('as a %s leaves idle within keepAlive, the deadline and 0.5 s', async (role) => {
     await using network = await NetworkNamespace.create();
     await using facing = await Facing.open(role, {
       count: COUNT,
@@ -57,14 +55,11 @@ describeUnless(await NetworkNamespace.obstacle())(
     await network.heal();
     if (role === 'client') await facing.untilFull(20_000);
   }, 60_000); // prettier-ignore
-  },
-);
+});
 
-describeUnless(await NetworkNamespace.obstacle())(
-  'a stream in use whose peer is cut off without a word',
-  () => {
-    // Pings would tell sooner, but nobody answers them who has something to read.
-    it.concurrent.each(ROLES)('as a %s is ended by TCP keep-alive if it is quiet, and times out if it writes', async (role) => {
+describeUnless(withoutNamespaces)('a stream in use whose peer is cut off without a word', () => {
+  // Pings would tell sooner, but nobody answers them who has something to read.
+  it.concurrent.each(ROLES)('as a %s is ended by TCP keep-alive if it is quiet, and times out if it writes', async (role) => {
     await using network = await NetworkNamespace.create();
     await using facing = await Facing.open(role, { count: 2, network, command: await ownProgram(), ours: { ping: 'off' } });
     const [quiet, writing] = [await facing.ours.incomingGet(), await facing.ours.incomingGet()];
@@ -85,10 +80,9 @@ describeUnless(await NetworkNamespace.obstacle())(
     expect(error.code).toBe('ERR_NPWS_TRUNCATED');
     expect([endedAfter <= KEPT_ALIVE, stuckAfter <= 4_000, lost > 0]).toEqual([true, true, true]);
   }, 60_000); // prettier-ignore
-  },
-);
+});
 
-describeUnless(await NetworkNamespace.obstacle())('a network that loses packets for moments', () => {
+describeUnless(withoutNamespaces)('a network that loses packets for moments', () => {
   it.concurrent.each(ROLES)('costs a %s no idle connection, and no stream a byte', async (role) => {
     await using network = await NetworkNamespace.create();
     await using facing = await Facing.open(role, { count: COUNT, network, command: await ownProgram(), ours: { keepAlive: 5_000 } });

@@ -6,13 +6,10 @@ import { expectSameBytes } from '../same-bytes.js';
 import { describeUnless } from '../../support/describe-unless.js';
 import { obstacleToPeer } from '../driver.js';
 import { describeWithPeer } from '../with-peer.js';
-import { Facing, type Role } from './facing.js';
+import { Facing, KEPT_ALIVE, type Role } from './facing.js';
 
 const COUNT = 40;
 const ROLES: Role[] = ['client', 'server'];
-
-/** When a peer must be noticed that vanished without a word: TCP keep-alive's 15 s, 12 s of probes, and a moment to see it. */
-const SILENT_DEADLINE = 15_000 + 12_000 + 1_000;
 
 /** When everything else must be over. It is far quicker; how quick is printed. */
 const DEADLINE = 10_000;
@@ -88,7 +85,7 @@ describeUnless(obstacleToPeer() ?? (await NetworkNamespace.obstacle()))(
         await new Promise((resolve) => setTimeout(resolve, LEARNT));
         const cut = performance.now();
         await network.blackHole();
-        await facing.untilLost(COUNT, SILENT_DEADLINE);
+        await facing.untilLost(COUNT, KEPT_ALIVE);
         expect([facing.ours.active(), facing.ours.stats().evicted]).toEqual([0, COUNT]);
         expect(await network.countLost()).toBeGreaterThanOrEqual(COUNT);
         const gone = allGone(facing, cut);
@@ -106,7 +103,7 @@ describeUnless(obstacleToPeer() ?? (await NetworkNamespace.obstacle()))(
         );
         await use(facing);
       },
-      SILENT_DEADLINE + 60_000,
+      KEPT_ALIVE + 60_000,
     );
 
     it.concurrent.each(ROLES)(
@@ -122,7 +119,7 @@ describeUnless(obstacleToPeer() ?? (await NetworkNamespace.obstacle()))(
         await network.heal();
         expect(network.injected).toBeGreaterThanOrEqual(COUNT);
         await facing.reopen(port);
-        await facing.untilLost(COUNT, SILENT_DEADLINE);
+        await facing.untilLost(COUNT, KEPT_ALIVE);
         const gone = allGone(facing, cut);
         await facing.untilFull(DEADLINE);
         lines.push(
@@ -130,7 +127,7 @@ describeUnless(obstacleToPeer() ?? (await NetworkNamespace.obstacle()))(
         );
         await use(facing);
       },
-      SILENT_DEADLINE + 60_000,
+      KEPT_ALIVE + 60_000,
     );
   },
 );

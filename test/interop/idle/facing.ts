@@ -18,6 +18,9 @@ import type { PeerPool } from '../peer.js';
 /** Which role the foreign peer plays. */
 export type Role = 'client' | 'server';
 
+/** When TCP keep-alive must have found out about a peer that vanished without a word: its 15 s, 12 s of probes, and a moment. */
+export const KEPT_ALIVE = 15_000 + 12_000 + 1_000;
+
 interface FacingOptions {
   /** How many connections are idle. */
   count: number;
